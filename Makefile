@@ -1,0 +1,1 @@
+PROTOS = $(shell find proto -name '*.proto')

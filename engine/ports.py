@@ -1,0 +1,115 @@
+"""What the engine asks of its stores.
+
+One process writes: its `Store` is bound to the thread that made it. Any number of processes read, through `Reader`s
+of their own. Entries and states are immutable; what was handed in or out is never changed later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from engine.experiments import Change, Experiment, ExperimentState
+from engine.records import Assignment, Entry, Kept, Outcome, Snapshot, Unit
+
+
+class Store(Protocol):
+    """The one writer of the log and of the registry.
+
+    Every method is one transaction: when it returns, its work survives a crash; when it raises, nothing of it was
+    done and the store goes on working.
+    """
+
+    def append(self, entries: Sequence[Entry]) -> list[Kept]:
+        """Keep entries in order and say what became of each; the rows are stamped with node_id, seq and unit_key.
+
+        An assignment is known by (assignment_id, slot), an exposure likewise, an outcome by its outcome_id. A known
+        one with the same content (for an assignment: the same request_digest) is DUPLICATE, with another content
+        CONFLICT; in both cases the earlier row stands and is returned. An exposure or outcome whose assignment is not
+        in the log is kept as UNMATCHED. Also within one call the first of two stands. An erasure takes the plain id
+        out of the table of units, and the contexts and request ids out of the unit's rows.
+
+        Raises:
+            StoreUnavailable: the commit failed.
+        """
+
+    def save(self, state: ExperimentState, change: Change, expected_etag: str) -> None:
+        """Make `state` the experiment's current one and add `change` to its history.
+
+        An empty `expected_etag` means that there must be no such experiment yet. Each revision's definition is kept
+        for ever; a state whose revision exists already leaves that definition as it is.
+
+        Raises:
+            StaleEtag: the stored etag is another one.
+            ExperimentExists: `expected_etag` is empty and the id was used before.
+            StoreUnavailable: the commit failed.
+        """
+
+    def close(self) -> None:
+        """Release the file and its lock."""
+
+
+class Reader(Protocol):
+    """Reads the log and the registry, beside a writer; holds no transaction between calls."""
+
+    node_id: str
+    secret: bytes
+
+    def entries(self, after: int = 0, limit: int = 10_000) -> list[Entry]:
+        """Return the entries with seq > `after` in the order of seq, at most `limit`, whatever their kind."""
+
+    def last_seq(self) -> int:
+        """Return the highest seq in the log, or 0."""
+
+    def assignment(self, assignment_id: str, slot: int = 0) -> Assignment | None:
+        """Return one assignment, or None."""
+
+    def columns(self, table: str, names: Sequence[str], experiment_id: str = "") -> dict[str, list[Any]]:
+        """Return columns of "assignments", "exposures" or "outcomes" as equally long lists in the order of seq.
+
+        The names are those of the table's typed columns (`engine.storage.schema`). With an experiment, "assignments"
+        are its own, "exposures" those of its assignments, and "outcomes" those of its declared metrics.
+        """
+
+    def outcomes_of(self, assignment_id: str, slot: int = 0) -> list[Outcome]:
+        """Return the outcomes that were recorded for one assignment, in the order of seq."""
+
+    def unit_key(self, unit: Unit) -> int | None:
+        """Return the unit's key, or None where it is unknown or forgotten."""
+
+    def state(self, experiment_id: str) -> ExperimentState | None:
+        """Return an experiment with its state, or None."""
+
+    def states(self) -> list[ExperimentState]:
+        """Return all experiments with their states, by id."""
+
+    def definition(self, experiment_id: str, revision: int) -> Experiment | None:
+        """Return a revision's definition, or None."""
+
+    def history(self, experiment_id: str) -> list[Change]:
+        """Return the changes of an experiment, oldest first."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
+class SnapshotStore(Protocol):
+    """The learner's own file: snapshots, and how far the learner is. One process writes it, others read."""
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot; one that is there already (the same hash, experiment and epoch) is left as it is."""
+
+    def snapshot(self, experiment_id: str, epoch: int, hash: str) -> Snapshot | None:
+        """Return a snapshot, or None. Its hash is not verified here."""
+
+    def snapshots(self, experiment_id: str) -> list[Snapshot]:
+        """Return all snapshots of an experiment in the order in which they were added."""
+
+    def set_position(self, seq: int) -> None:
+        """Note that every entry up to `seq` was read, and what came of it published."""
+
+    def position(self) -> int:
+        """Return the last noted position, or 0."""
+
+    def close(self) -> None:
+        """Release the file."""

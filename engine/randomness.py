@@ -1,0 +1,182 @@
+"""The only hash and the only draw.
+
+Every random number is a keyed BLAKE2b of named parts: the same parts give the same number on every node and in every
+later process. Each part is prefixed with its length, so that ("exp1", "23") and ("exp12", "3") differ, and each
+purpose has a tag of its own, so that a traffic split says nothing about a draw.
+
+Probabilities become integers that sum to 2**32 before anything is drawn. Those integers are logged and are the truth.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b, sha256
+
+from engine.clock import to_micros
+from engine.errors import PolicyFailed
+
+ONE = 2**32
+"""Probability 1 in the units of a distribution."""
+
+HASH_VERSION = 1
+"""Changes when the same parts no longer give the same number."""
+
+DRAW_VERSION = 1
+"""Changes when the same number no longer gives the same variant."""
+
+_ID_BYTES = 16
+_TIME_BYTES = 6
+
+
+def digest(purpose: str, *parts: str | bytes, key: bytes = b"", size: int = _ID_BYTES) -> bytes:
+    """Return `size` bytes that depend on the purpose, the key and every part with its length.
+
+    `purpose` has at most 16 bytes.
+
+    >>> digest("doc", "exp1", "23") == digest("doc", "exp12", "3")
+    False
+    """
+    data = bytearray()
+    for part in parts:
+        piece = part.encode() if isinstance(part, str) else part
+        data += len(piece).to_bytes(4, "big")
+        data += piece
+    return blake2b(data, digest_size=size, key=key, person=purpose.encode()).digest()
+
+
+def integer(purpose: str, *parts: str | bytes, key: bytes = b"") -> int:
+    """Return a number in [0, 2**32) that depends on the purpose, the key and the parts alone."""
+    return int.from_bytes(digest(purpose, *parts, key=key, size=4), "big")
+
+
+def share_weight(share: float) -> int:
+    """Return a share in [0, 1] in units of 2**-32.
+
+    >>> share_weight(0.5) == ONE // 2
+    True
+    """
+    return round(share * ONE)
+
+
+def quantise(probabilities: Sequence[float], floor: float = 0.0) -> tuple[int, ...]:
+    """Return integers that sum to 2**32, after spreading `floor` as total mass evenly over the variants.
+
+    Rounds by largest remainder; a variant never gets less than 1, because an eligible variant without a chance makes
+    every later estimate of it impossible.
+
+    Raises:
+        PolicyFailed: the probabilities are empty, negative, not finite, or do not sum to 1 within 1e-6.
+
+    >>> [weight / ONE for weight in quantise([0.5, 0.5, 0.0], floor=0.3)][2] > 0.0999
+    True
+    """
+    total = _checked_sum(probabilities)
+    spread = floor / len(probabilities)
+    exact = [((1.0 - floor) * probability / total + spread) * ONE for probability in probabilities]
+    weights = [max(1, int(value)) for value in exact]
+    _settle(weights, exact)
+    return tuple(weights)
+
+
+def _checked_sum(probabilities: Sequence[float]) -> float:
+    total = math.fsum(probabilities)
+    if not len(probabilities) or not math.isfinite(total) or min(probabilities) < 0 or abs(total - 1.0) > 1e-6:
+        raise PolicyFailed(f"the policy's answer is not a distribution: it sums to {total!r}")
+    return total
+
+
+def _settle(weights: list[int], exact: Sequence[float]) -> None:
+    """Give what rounding left over to the largest remainders, or take what is too much from the largest weight."""
+    spare = ONE - sum(weights)
+    if spare < 0:
+        weights[max(range(len(weights)), key=weights.__getitem__)] += spare
+        return
+    by_remainder = sorted(range(len(weights)), key=lambda index: weights[index] - exact[index])
+    for index in by_remainder[:spare]:
+        weights[index] += 1
+
+
+def draw(distribution: Sequence[int], number: int) -> int:
+    """Return the index that `number` in [0, 2**32) falls on; ranges are half-open.
+
+    >>> draw([ONE // 4, 3 * ONE // 4], ONE // 4 - 1), draw([ONE // 4, 3 * ONE // 4], ONE // 4)
+    (0, 1)
+    """
+    for index, weight in enumerate(distribution):
+        number -= weight
+        if number < 0:
+            return index
+    raise PolicyFailed("the number lies outside the distribution")
+
+
+def unit_number(seed: str, unit_type: str, unit_id: str, eligible: Sequence[str], distribution: Sequence[int]) -> int:
+    """Return the number of a draw by unit.
+
+    The distribution is a part of the key: a unit's number is reused only while its distribution is byte-identical, so
+    a change of weights is a fresh draw and the logged propensity stays conditional on everything before it.
+    """
+    weights = b"".join([weight.to_bytes(8, "big") for weight in distribution])
+    return integer("draw-unit", seed, unit_type, unit_id, weights, *eligible)
+
+
+def assignment_number(secret: bytes, seed: str, assignment_id: str, slot: int) -> int:
+    """Return the number of a draw by assignment, under a secret, so that no caller can choose its luck."""
+    return integer("draw-assignment", seed, assignment_id, slot.to_bytes(4, "big"), key=secret)
+
+
+def group_number(seed: str, unit_type: str, unit_id: str) -> int:
+    """Return the number that puts a unit into its group, the same for the experiment's whole life."""
+    return integer("group", seed, unit_type, unit_id)
+
+
+def assignment_id(request_id: str, experiment_id: str) -> str:
+    """Return the assignment's id: 32 hex digits, the same on every node.
+
+    Where the request id is a UUIDv7, its milliseconds lead, so that ids arrive in the order of the log's index.
+    """
+    named = digest("assignment", request_id, experiment_id)
+    return (_time_of(request_id) + named)[:_ID_BYTES].hex()
+
+
+def _time_of(request_id: str) -> bytes:
+    if len(request_id) != 36 or request_id[14] != "7":
+        return b""
+    try:
+        return uuid.UUID(request_id).bytes[:_TIME_BYTES]
+    except ValueError:
+        return b""
+
+
+def request_id(at: datetime, name: str = "") -> str:
+    """Return a new UUIDv7 of a time; with a name, always the same one for that time and name.
+
+    >>> from engine.clock import EPOCH
+    >>> request_id(EPOCH, "visit 1") == request_id(EPOCH, "visit 1") != request_id(EPOCH, "visit 2")
+    True
+    """
+    tail = digest("request-id", name, size=10) if name else secrets.token_bytes(10)
+    raw = bytearray((to_micros(at) // 1000).to_bytes(_TIME_BYTES, "big") + tail)
+    raw[6] = raw[6] & 0x0F | 0x70
+    raw[8] = raw[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(raw)))
+
+
+def new_secret() -> bytes:
+    """Return a fresh secret for draws by assignment: made once a store, and kept in it."""
+    return secrets.token_bytes(32)
+
+
+def content_hash(blob: bytes) -> str:
+    """Return the SHA-256 of a snapshot's content in hex: its name."""
+    return sha256(blob).hexdigest()
+
+
+@lru_cache(maxsize=100_000)
+def feature_index(namespace: str, name: str, bits: int) -> int:
+    """Return the index of a feature in [0, 2**bits)."""
+    return int.from_bytes(digest("feature", namespace, name, size=8), "big") & ((1 << bits) - 1)
