@@ -1,18 +1,18 @@
 """Every error that armlift raises, as one tree.
 
-    ArmliftError                 code, and one sentence that says what to do
-    ├── InvalidRequest           the call is wrong
-    ├── InvalidExperiment        the definition is wrong
-    ├── UnknownExperiment
-    ├── UnknownAssignment
-    ├── ExperimentExists
-    ├── InvalidTransition
-    ├── StaleEtag
-    ├── RequestIdReused
-    ├── Overloaded               try again later
-    ├── StoreUnavailable         the disk or its lock
-    ├── SnapshotRefused          learned state that does not verify
-    └── PolicyFailed             a distribution that is none; the default is served
+ArmliftError                 code, and one sentence that says what to do
+├── InvalidRequest           the call is wrong
+├── InvalidExperiment        the definition is wrong
+├── UnknownExperiment
+├── UnknownAssignment
+├── ExperimentExists
+├── InvalidTransition
+├── StaleEtag
+├── RequestIdReused
+├── Overloaded               try again later
+├── StoreUnavailable         the disk or its lock
+├── SnapshotRefused          learned state that does not verify
+└── PolicyFailed             a distribution that is none; the default is served
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from engine.definition import define
 from engine.errors import InvalidRequest, InvalidTransition, StaleEtag
-from engine.experiments import Change, Experiment, ExperimentState, Status, define
+from engine.experiments import Change, Experiment, ExperimentState, Status
 
 _ACTIONS: Mapping[tuple[Status, Status], str] = {
     (Status.DRAFT, Status.RUNNING): "start",
