@@ -27,6 +27,10 @@ from engine.experiments import (
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _SUM_TOLERANCE = 1e-9
 MAX_VARIANTS = 1000
+"""The most variants of an experiment, also of those that factors generate."""
+
+MAX_PAYLOAD_DEPTH = 40
+"""The deepest nesting of a payload."""
 
 
 def define(experiment: Experiment) -> Experiment:
@@ -43,16 +47,16 @@ def define(experiment: Experiment) -> Experiment:
     >>> hero.control, hero.default, hero.seed
     ('plain', 'plain', 'hero')
     """
-    variants = experiment.variants or tuple(_combinations(experiment.factors))
+    variants = experiment.variants or tuple(itertools.islice(combinations(experiment.factors), MAX_VARIANTS + 1))
     first = variants[0].name if variants else ""
     control = experiment.control or first
     complete = replace(
         experiment,
-        variants=variants,
+        variants=tuple(replace(each, payload=_canonical(each.payload) or each.payload) for each in variants),
         control=control,
         default=experiment.default or control,
         seed=experiment.seed or experiment.experiment_id,
-        reward=experiment.reward or _first_metric(experiment),
+        reward=experiment.reward or default_reward(experiment),
     )
     problems = list(_problems(complete))
     if problems:
@@ -60,8 +64,28 @@ def define(experiment: Experiment) -> Experiment:
     return complete
 
 
-def _combinations(factors: tuple[Factor, ...]) -> Iterator[Variant]:
-    """Yield a variant for every combination of levels, in the order of the factors, the first factor slowest."""
+def _canonical(payload: str) -> str | None:
+    """Return JSON text in one form, so that the spaces in it make no other experiment; None for what is no JSON."""
+    try:
+        value = json.loads(payload)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, RecursionError):
+        return None
+    return text if _depth(value) <= MAX_PAYLOAD_DEPTH else None
+
+
+def _depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
+
+
+def combinations(factors: tuple[Factor, ...]) -> Iterator[Variant]:
+    """Yield a variant for every combination of levels, in the order of the factors, the first factor slowest.
+
+    >>> [variant.name for variant in combinations((Factor("size", ("s", "l")), Factor("colour", ("red", "blue"))))]
+    ['s-red', 's-blue', 'l-red', 'l-blue']
+    """
     if not factors:
         return
     for levels in itertools.product(*(factor.levels for factor in factors)):
@@ -69,7 +93,8 @@ def _combinations(factors: tuple[Factor, ...]) -> Iterator[Variant]:
         yield Variant("-".join(levels), json.dumps(by_factor, ensure_ascii=False), levels=by_factor)
 
 
-def _first_metric(experiment: Experiment) -> tuple[RewardTerm, ...]:
+def default_reward(experiment: Experiment) -> tuple[RewardTerm, ...]:
+    """Return the reward of an experiment that names none: the first metric, for a policy that learns."""
     return (RewardTerm(experiment.metrics[0].name, 1.0),) if experiment.policy.learns and experiment.metrics else ()
 
 
@@ -106,22 +131,21 @@ def _bad_names(what: str, names: Iterable[str]) -> Iterator[str]:
 
 def _variant_problems(experiment: Experiment) -> Iterator[str]:
     names = [variant.name for variant in experiment.variants]
-    if not 2 <= len(names) <= MAX_VARIANTS and not experiment.factors:
-        yield f"it needs 2 to {MAX_VARIANTS} variants and has {len(names)}"
+    if len(names) > MAX_VARIANTS or (len(names) < 2 and not experiment.factors):
+        yield f"it needs 2 to {MAX_VARIANTS} variants and has {_how_many(experiment)}"
     for role, name in (("control", experiment.control), ("default", experiment.default)):
         if names and name not in names:
             yield f"`{role}` names {name!r}, which is no variant (there are {', '.join(names)})"
     for variant in experiment.variants:
-        if not _is_json(variant.payload):
-            yield f"the payload of variant {variant.name!r} must be JSON"
+        if _canonical(variant.payload) is None:
+            yield f"the payload of variant {variant.name!r} must be JSON of at most {MAX_PAYLOAD_DEPTH} levels"
+        for name, value in variant.features.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                yield f"feature {name!r} of variant {variant.name!r} must be a finite number"
 
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
+def _how_many(experiment: Experiment) -> int:
+    return math.prod(len(f.levels) for f in experiment.factors) if experiment.factors else len(experiment.variants)
 
 
 def _factor_problems(experiment: Experiment) -> Iterator[str]:
@@ -129,7 +153,7 @@ def _factor_problems(experiment: Experiment) -> Iterator[str]:
         if len(factor.levels) < 2:
             yield f"factor {factor.name!r} needs at least two levels and has {len(factor.levels)}"
         yield from _bad_names(f"level of factor {factor.name!r}", factor.levels)
-    generated = tuple(_combinations(experiment.factors))
+    generated = itertools.islice(combinations(experiment.factors), MAX_VARIANTS + 1)
     if experiment.factors and [v.levels for v in generated] != [v.levels for v in experiment.variants]:
         yield "give either `variants` or `factors`: factors generate every variant"
 
@@ -178,8 +202,8 @@ def _policy_problems(experiment: Experiment) -> Iterator[str]:
         yield f"the control share is {policy.control_share:g} and must be in [0, 1)"
     if policy.publish_every < 1:
         yield "`publish_every` must be at least 1"
-    if isinstance(policy, ThompsonSpec) and not 1 <= min(policy.prior_alpha, policy.prior_beta) < math.inf:
-        yield "the prior's alpha and beta must be at least 1"
+    if isinstance(policy, ThompsonSpec) and not all(1 <= n < math.inf for n in (policy.prior_alpha, policy.prior_beta)):
+        yield "the prior's alpha and beta must be at least 1, and finite"
     if isinstance(policy, ContextualSpec) and not 0 < policy.gamma < math.inf:
         yield "gamma must be a positive number"
 

@@ -149,7 +149,7 @@ POLICY_SPECS: Mapping[str, type[PolicySpec]] = {spec.kind: spec for spec in (Fix
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Variants, policy, metrics and reward. Make one with `definition.define`, which fills in what was left out and checks it."""
+    """Variants, policy, metrics and reward; `definition.define` fills in what was left out and checks the rest."""
 
     experiment_id: str
     variants: tuple[Variant, ...]

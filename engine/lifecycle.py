@@ -89,11 +89,6 @@ def transition(state: ExperimentState, to: Status, etag: str, author: Author) ->
     return _next(replace(state, status=to), author, action)
 
 
-def publish(state: ExperimentState, snapshot: str, author: Author) -> tuple[ExperimentState, Change]:
-    """Return the state with another live snapshot."""
-    return _next(replace(state, snapshot=snapshot), author, "publish")
-
-
 def moves_units(before: Experiment, after: Experiment) -> bool:
     """Whether units could get another variant, or a policy learn something else, by this change."""
     free = _MOVES_NOBODY if not after.policy.learns else tuple(set(_MOVES_NOBODY) - set(_LEARNED_FROM))

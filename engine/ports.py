@@ -45,6 +45,12 @@ class Store(Protocol):
             StoreUnavailable: the commit failed.
         """
 
+    def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
+        """Make `snapshot` the experiment's live one if it is still in `epoch`; etag and history stay as they are.
+
+        A learner publishes often, and a person's change must not fail because of it.
+        """
+
     def close(self) -> None:
         """Release the file and its lock."""
 

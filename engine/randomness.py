@@ -129,9 +129,9 @@ def assignment_number(secret: bytes, seed: str, assignment_id: str, slot: int) -
     return integer("draw-assignment", seed, assignment_id, slot.to_bytes(4, "big"), key=secret)
 
 
-def group_number(seed: str, unit_type: str, unit_id: str) -> int:
-    """Return the number that puts a unit into its group, the same for the experiment's whole life."""
-    return integer("group", seed, unit_type, unit_id)
+def group_number(seed: str, unit_type: str, unit_id: str, control_weight: int) -> int:
+    """Return the number that puts a unit into its group, the same as long as the control's share is."""
+    return integer("group", seed, unit_type, unit_id, control_weight.to_bytes(8, "big"))
 
 
 def assignment_id(request_id: str, experiment_id: str) -> str:

@@ -1,0 +1,17 @@
+"""The engine's commands; options that several of them share."""
+
+from __future__ import annotations
+
+import getpass
+
+import click
+
+from engine.settings import DEFAULT_ADDRESS
+
+server_option = click.option(
+    "--server", default=DEFAULT_ADDRESS, show_default=True, envvar="ARMLIFT_SERVER", help="The server's host:port."
+)
+actor_option = click.option(
+    "--actor", default=getpass.getuser, envvar="ARMLIFT_ACTOR", help="Who changes it.  [default: the login name]"
+)
+reason_option = click.option("--reason", default="", help="Why; kept in the history.")

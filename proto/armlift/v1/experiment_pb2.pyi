@@ -1030,7 +1030,7 @@ class Change(_message.Message):
     actor: _builtins.str
     """Who."""
     action: _builtins.str
-    """What: create, update, start, pause, resume, conclude, archive or publish."""
+    """What: create, update, start, pause, resume, conclude or archive."""
     reason: _builtins.str
     """Why."""
     status: Global___Status.ValueType

@@ -1,0 +1,146 @@
+"""Commands that do what a product does: ask, report, and ask why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+from armlift import Client, Event, Recorded
+
+from engine.commands import server_option
+from engine.errors import InvalidRequest, UnknownAssignment
+from engine.recompute import Explanation, Recomputer
+from engine.records import Value
+from engine.service.management import Management
+from engine.storage import find_snapshot_in, open_reader
+
+at_option = click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="The time, for --clock=request.")
+unit_option = click.option("--unit", "unit", default="", help="The unit's id; its type is customer unless --unit-type.")
+unit_type_option = click.option("--unit-type", default="customer", show_default=True)
+
+
+@click.command()
+@click.argument("experiment")
+@unit_option
+@unit_type_option
+@click.option("--context", "context", multiple=True, metavar="NAME=VALUE", help="A field of the context; JSON or text.")
+@click.option("--request-id", default="", help="Asking again with the same id gets the same answer.")
+@click.option("--dry-run", is_flag=True, help="Decide and keep nothing.")
+@at_option
+@server_option
+def assign(
+    *,
+    experiment: str,
+    unit: str,
+    unit_type: str,
+    context: Sequence[str],
+    request_id: str,
+    dry_run: bool,
+    at: datetime | None,
+    server: str,
+) -> None:
+    """Ask for a variant.
+
+    \b
+    Example:
+      armlift assign home-offer --unit customer-42 --context device=phone --context visits=3
+    """
+    with Client(server, timeout_s=5.0) as client:
+        answer = client.assign(
+            experiment,
+            units={unit_type: unit},
+            context=dict(map(_field, context)),
+            request_id=request_id,
+            dry_run=dry_run,
+            at=at,
+        )
+    chance = f", propensity {answer.propensity:.4g}" if answer.propensity else ""
+    click.echo(f"{answer.variant} ({answer.reason.lower()}{chance})")
+    click.echo(f"payload: {json.dumps(answer.payload, ensure_ascii=False)}")
+    if answer.assignment_id:
+        click.echo(f"assignment: {answer.assignment_id}")
+
+
+@click.command()
+@click.argument("metric")
+@click.option("--assignment", default="", help="The assignment that it belongs to.")
+@unit_option
+@unit_type_option
+@click.option("--value", type=float, help="The amount; left out for a conversion.")
+@click.option("--outcome-id", default="", help="Identifies the event: it counts once.")
+@at_option
+@server_option
+def record(
+    *,
+    metric: str,
+    assignment: str,
+    unit: str,
+    unit_type: str,
+    value: float | None,
+    outcome_id: str,
+    at: datetime | None,
+    server: str,
+) -> None:
+    """Report an outcome of an assignment or of a unit.
+
+    \b
+    Example:
+      armlift record purchase --unit customer-42
+    """
+    event = Event(metric, value, assignment, unit=unit, unit_type=unit_type, outcome_id=outcome_id)
+    with Client(server, timeout_s=5.0) as client:
+        (recorded,) = client.record_many([event], at=at)
+    _say(recorded)
+
+
+@click.command()
+@click.argument("assignment")
+@click.option("--slot", default=0, show_default=True)
+@click.option("--log", type=click.Path(path_type=Path), help="A store's directory: explains from files alone.")
+@server_option
+def explain(assignment: str, slot: int, log: Path | None, server: str) -> None:
+    """Make an assignment again, step by step, from the server or from files alone.
+
+    \b
+    Example:
+      armlift explain 0193f0c2a1b27d0c8a5e6f7081920a1b --log armlift-store
+    """
+    explanation = _from_files(assignment, slot, log) if log else _from_server(assignment, slot, server)
+    for step in explanation.steps:
+        click.echo(f"{step.name + ':':14}{step.finding}{'' if step.holds else '  <- comes out differently'}")
+    click.echo(f"{'verdict:':14}{explanation.verdict.value.replace('_', ' ')}")
+
+
+def _from_server(assignment_id: str, slot: int, server: str) -> Explanation:
+    with Management(server, "") as management:
+        return management.explain(assignment_id, slot)
+
+
+def _from_files(assignment_id: str, slot: int, log: Path) -> Explanation:
+    reader = open_reader(log)
+    row = reader.assignment(assignment_id, slot)
+    if row is None:
+        raise UnknownAssignment(f"there is no assignment {assignment_id!r} in {log}: check the id")
+    return Recomputer(reader, find_snapshot_in(log)).explain(row)
+
+
+def _field(text: str) -> tuple[str, Value]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidRequest(f"--context {text!r} must be NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _say(recorded: Recorded) -> None:
+    if recorded.status == "INVALID":
+        raise InvalidRequest(recorded.message)
+    click.echo(f"{recorded.status.lower()}{': ' if recorded.message else ''}{recorded.message}")
+
+
+COMMANDS = {"assign": assign, "record": record, "explain": explain}

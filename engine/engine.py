@@ -1,0 +1,154 @@
+"""Everything between a door and the log: decides, and turns what is reported into entries.
+
+An Engine neither commits nor awaits. Its owner appends the entries it returns to the store, saves the states that
+`lifecycle` proposes, and then hands them to `adopt`. So the same engine runs behind gRPC, in a simulation and in a
+test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from engine import randomness
+from engine.assignment import Assigner
+from engine.catalog import Catalog, FindSnapshot, Live, live, restore, revive
+from engine.clock import Clock
+from engine.errors import InvalidRequest
+from engine.experiments import ExperimentState, Metric, MetricKind, Status, Variant
+from engine.ports import Reader
+from engine.records import Assignment, Exposure, Outcome, Request
+from engine.settings import Settings
+
+_CLOCK_SKEW = timedelta(minutes=5)
+_ID_LENGTH = 32
+_LONGEST_NAME = 200
+
+
+class Engine:
+    """Decides from the registry that `reader` shows, and keeps up with it through `adopt`."""
+
+    def __init__(self, reader: Reader, find_snapshot: FindSnapshot, clock: Clock, settings: Settings) -> None:
+        self._find_snapshot = find_snapshot
+        self._reader = reader
+        self.clock = clock
+        self.assigner = Assigner(Catalog.of(reader.states(), find_snapshot), reader.secret, settings.policy_budget_s)
+        self._metrics = self.catalog.metrics()
+
+    @property
+    def catalog(self) -> Catalog:
+        """What the engine decides from at this moment."""
+        return self.assigner.catalog
+
+    def decide(self, request: Request) -> Assignment:
+        """Return the answer; one whose reason `is_logged` is to be appended before it is given away.
+
+        Raises:
+            UnknownExperiment: there is none of this id.
+            InvalidRequest: the call is wrong.
+        """
+        if len(request.request_id) > _LONGEST_NAME:
+            raise InvalidRequest(f"a request id has at most {_LONGEST_NAME} characters")
+        if not request.request_id:
+            request = replace(request, request_id=randomness.request_id(request.received_at))
+        return self.assigner.assign(request)
+
+    def answered_variant(self, assignment: Assignment) -> Variant:
+        """Return the variant of an assignment with its payload, also of a revision that is no longer live."""
+        known = self.catalog.find(assignment.experiment_id)
+        if assignment.revision == known.state.revision:
+            return known.by_name[assignment.variant]
+        definition = self._reader.definition(assignment.experiment_id, assignment.revision)
+        return (definition or known.experiment).variant(assignment.variant)
+
+    def check_exposure(self, exposure: Exposure) -> Exposure:
+        """Return the exposure.
+
+        Raises:
+            InvalidRequest: its id is none, or its time lies ahead.
+        """
+        _check_assignment_id(exposure.assignment_id)
+        _check_time("exposed_at", exposure.exposed_at, exposure.received_at)
+        return exposure
+
+    def check_outcome(self, outcome: Outcome) -> Outcome:
+        """Return the outcome.
+
+        Raises:
+            InvalidRequest: it has no id, no target, a metric that no experiment declares, a value that the metric's
+                kind does not allow, or a time that lies ahead.
+        """
+        if not 0 < len(outcome.outcome_id) <= _LONGEST_NAME:
+            raise InvalidRequest(f"an outcome needs an `outcome_id` of 1 to {_LONGEST_NAME} characters")
+        if outcome.void_of:
+            return outcome
+        _check_target(outcome)
+        _check_time("occurred_at", outcome.occurred_at, outcome.received_at)
+        _check_value(outcome, self._metric(outcome.metric))
+        return outcome
+
+    def adopt(self, state: ExperimentState) -> None:
+        """Decide from this state from now on. A running experiment whose state did not move keeps its policy."""
+        before = self.catalog.by_id.get(state.experiment.experiment_id)
+        self._swap(live(state, before.policy) if before and _same_policy(before, state) else self._revive(state))
+
+    def stage(self, state: ExperimentState) -> Live:
+        """Return how the engine would answer with this state's snapshot, verified; `swap_in` makes it so.
+
+        Raises:
+            SnapshotRefused: the snapshot is missing or does not verify.
+        """
+        return live(state, restore(state, self._find_snapshot))
+
+    def swap_in(self, staged: Live) -> None:
+        """Decide from what was staged from now on."""
+        self._swap(staged)
+
+    def _revive(self, state: ExperimentState) -> Live:
+        return revive(state, self._find_snapshot)
+
+    def _swap(self, changed: Live) -> None:
+        self.assigner.catalog = self.catalog.with_(changed)
+        self._metrics = self.catalog.metrics()
+
+    def _metric(self, name: str) -> Metric:
+        metric = self._metrics.get(name)
+        if metric is None:
+            raise InvalidRequest(f"no experiment declares a metric {name!r}: there are {_listed(self._metrics)}")
+        return metric
+
+
+def _same_policy(before: Live, state: ExperimentState) -> bool:
+    was = before.state
+    unmoved = (was.epoch, was.snapshot, was.experiment) == (state.epoch, state.snapshot, state.experiment)
+    return unmoved and was.status is Status.RUNNING is state.status
+
+
+def _check_assignment_id(text: str) -> None:
+    if len(text) != _ID_LENGTH or set(text) - set("0123456789abcdef"):
+        raise InvalidRequest(f"{text[:40]!r} is no assignment id: send the one that the answer carried")
+
+
+def _check_time(name: str, moment: datetime, now: datetime) -> None:
+    if moment > now + _CLOCK_SKEW:
+        raise InvalidRequest(f"`{name}` lies ahead: {moment.isoformat()} is after the clock's {now.isoformat()}")
+
+
+def _check_target(outcome: Outcome) -> None:
+    if outcome.assignment_id:
+        _check_assignment_id(outcome.assignment_id)
+    elif outcome.unit is None or not outcome.unit.id or not outcome.unit.type:
+        raise InvalidRequest("an outcome belongs to an assignment, or to a unit with type and id: send one of the two")
+
+
+def _check_value(outcome: Outcome, metric: Metric) -> None:
+    if not math.isfinite(outcome.value):
+        raise InvalidRequest(f"the value of {metric.name!r} must be a finite number")
+    if metric.kind is MetricKind.CONVERSION and outcome.value != 1:
+        raise InvalidRequest(f"{metric.name!r} is a conversion, which happens or not: leave the value out")
+
+
+def _listed(metrics: Mapping[str, Metric]) -> str:
+    return ", ".join(sorted(metrics)) or "none yet"

@@ -1,0 +1,164 @@
+"""Requests and answers between the contract and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from armlift.v1 import assignment_pb2 as contract
+from armlift.v1 import reason_pb2
+
+from engine import randomness
+from engine.errors import ArmliftError
+from engine.experiments import Variant
+from engine.recompute import Explanation, Step, Verdict
+from engine.records import (
+    Assignment,
+    Candidate,
+    DrawKey,
+    Exposure,
+    Kept,
+    KeptStatus,
+    OpenFeatureReason,
+    Outcome,
+    Reason,
+    Request,
+    Source,
+    Unit,
+    Value,
+)
+from engine.service.values import to_time, to_values
+
+REASONS: Mapping[Reason, reason_pb2.Reason.ValueType] = {
+    reason: reason_pb2.Reason.Value(f"REASON_{reason.name}") for reason in Reason
+}
+OPEN_FEATURE_REASONS: Mapping[OpenFeatureReason, reason_pb2.OpenFeatureReason.ValueType] = {
+    reason: reason_pb2.OpenFeatureReason.Value(f"OPEN_FEATURE_REASON_{reason.name}") for reason in OpenFeatureReason
+}
+DRAW_KEYS: Mapping[DrawKey, reason_pb2.DrawKey.ValueType] = {
+    key: reason_pb2.DrawKey.Value("DRAW_KEY_UNSPECIFIED" if key is DrawKey.NONE else f"DRAW_KEY_{key.name}")
+    for key in DrawKey
+}
+RECORD_STATUSES: Mapping[KeptStatus, contract.RecordStatus.ValueType] = {
+    status: contract.RecordStatus.Value(f"RECORD_STATUS_{status.name}") for status in KeptStatus
+}
+VERDICTS: Mapping[Verdict, contract.Verdict.ValueType] = {
+    verdict: contract.Verdict.Value(f"VERDICT_{verdict.name}") for verdict in Verdict
+}
+
+_STANDS = "it is known with another content, and the first one stands: send a new event under a new id"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the requests of one call have in common."""
+
+    units: Mapping[str, str]
+    context: Mapping[str, Value]
+    content: bytes
+
+
+NOTHING_SHARED = Shared({}, {}, b"")
+"""What a call with one request shares."""
+
+
+def to_shared(message: contract.BatchAssignRequest) -> Shared:
+    """Return what the requests of a batch have in common."""
+    bare = contract.BatchAssignRequest(shared_units=message.shared_units, shared_context=message.shared_context)
+    content = bare.SerializeToString(deterministic=True)
+    return Shared(dict(message.shared_units), to_values(message.shared_context), content)
+
+
+def to_request(message: contract.AssignRequest, shared: Shared, received_at: datetime, source: Source) -> Request:
+    """Return the engine's request. Its digest covers every byte that the client said."""
+    return Request(
+        experiment_id=message.experiment_id,
+        units={**shared.units, **message.units},
+        request_id=message.request_id,
+        received_at=received_at,
+        context={**shared.context, **to_values(message.context)},
+        candidates=tuple([Candidate(item.name) for item in message.candidates]),
+        excluded_variants=frozenset(message.excluded_variants),
+        n_slots=message.n_slots or 1,
+        dry_run=message.dry_run,
+        digest=randomness.digest("request", message.SerializeToString(deterministic=True), shared.content),
+        source=source,
+    )
+
+
+def from_assignment(assignment: Assignment, variant: Variant, committed: bool) -> contract.AssignResponse:
+    """Return the answer. What was not committed has no id, because nothing can be reported for it."""
+    durability = contract.DURABILITY_COMMITTED if committed else contract.DURABILITY_NONE
+    answer = contract.Assignment(
+        assignment_id=assignment.assignment_id if committed else "",
+        slot=assignment.slot,
+        experiment_id=assignment.experiment_id,
+        variant=assignment.variant,
+        payload=variant.payload,
+        reason=REASONS[assignment.reason],
+        open_feature_reason=OPEN_FEATURE_REASONS[assignment.reason.open_feature],
+        propensity=assignment.propensity,
+        revision=assignment.revision,
+        epoch=assignment.epoch,
+        snapshot=assignment.snapshot,
+        durability=durability,
+        group=assignment.group.value if assignment.reason.is_logged else "",
+    )
+    return contract.AssignResponse(assignments=[answer])
+
+
+def from_error(error: ArmliftError) -> contract.BatchAssignResult:
+    """Return an item's error."""
+    return contract.BatchAssignResult(error=contract.ItemError(code=error.code, message=str(error)))
+
+
+def to_exposure(message: contract.Exposure, received_at: datetime, source: Source) -> Exposure:
+    """Return the exposure; one without a time happened now."""
+    return Exposure(
+        assignment_id=message.assignment_id,
+        exposed_at=to_time(message.exposed_at) if message.HasField("exposed_at") else received_at,
+        received_at=received_at,
+        slot=message.slot,
+        source=source,
+    )
+
+
+def to_outcome(message: contract.Outcome, received_at: datetime, source: Source) -> Outcome:
+    """Return the outcome; one without a time happened now, and one without a value counts 1."""
+    return Outcome(
+        outcome_id=message.outcome_id,
+        metric=message.metric,
+        value=message.value if message.HasField("value") else 1.0,
+        occurred_at=to_time(message.occurred_at) if message.HasField("occurred_at") else received_at,
+        received_at=received_at,
+        assignment_id=message.assignment.assignment_id,
+        slot=message.assignment.slot,
+        unit=Unit(message.unit.type, message.unit.id) if message.HasField("unit") else None,
+        void_of=message.void_of,
+        source=source,
+    )
+
+
+def from_kept(kept: Kept | ArmliftError) -> contract.RecordResult:
+    """Return what became of an exposure or outcome."""
+    if isinstance(kept, ArmliftError):
+        return contract.RecordResult(status=contract.RECORD_STATUS_INVALID, message=str(kept))
+    message = _STANDS if kept.status is KeptStatus.CONFLICT else ""
+    return contract.RecordResult(status=RECORD_STATUSES[kept.status], message=message)
+
+
+def from_explanation(explanation: Explanation) -> contract.ExplainAssignmentResponse:
+    """Return an explanation."""
+    steps = [_from_step(step) for step in explanation.steps]
+    return contract.ExplainAssignmentResponse(verdict=VERDICTS[explanation.verdict], steps=steps)
+
+
+def to_explanation(message: contract.ExplainAssignmentResponse) -> Explanation:
+    """Return an explanation."""
+    verdict = next(verdict for verdict, sent in VERDICTS.items() if sent == message.verdict)
+    return Explanation(verdict, tuple(Step(step.name, step.finding, step.holds) for step in message.steps))
+
+
+def _from_step(step: Step) -> contract.ExplanationStep:
+    return contract.ExplanationStep(name=step.name, finding=step.finding, holds=step.holds)

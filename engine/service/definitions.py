@@ -1,0 +1,276 @@
+"""Experiments, their states and changes between the contract and the engine, in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from armlift.answers import values
+from armlift.v1 import experiment_pb2 as contract
+
+from engine.errors import InvalidExperiment, InvalidRequest
+from engine.experiments import (
+    Brief,
+    Change,
+    ContextField,
+    ContextualSpec,
+    Experiment,
+    ExperimentState,
+    ExposureRule,
+    Factor,
+    FieldType,
+    FixedSpec,
+    Metric,
+    MetricKind,
+    PolicySpec,
+    RewardTerm,
+    Status,
+    ThompsonSpec,
+    Variant,
+)
+from engine.records import Context
+from engine.service.convert import DRAW_KEYS
+from engine.service.values import from_duration, from_time, to_duration, to_time, to_values
+
+Message = TypeVar("Message")
+Word = TypeVar("Word")
+
+FIELD_TYPES: Mapping[FieldType, contract.FieldType.ValueType] = {
+    kind: contract.FieldType.Value(f"FIELD_TYPE_{kind.name}") for kind in FieldType
+}
+METRIC_KINDS: Mapping[MetricKind, contract.MetricKind.ValueType] = {
+    kind: contract.MetricKind.Value(f"METRIC_KIND_{kind.name}") for kind in MetricKind
+}
+EXPOSURE_RULES: Mapping[ExposureRule, contract.ExposureRule.ValueType] = {
+    rule: contract.ExposureRule.Value(f"EXPOSURE_RULE_{rule.name}") for rule in ExposureRule
+}
+STATUSES: Mapping[Status, contract.Status.ValueType] = {
+    status: contract.Status.Value(f"STATUS_{status.name}") for status in Status
+}
+
+_FIELD_TYPE_OF = {message: kind for kind, message in FIELD_TYPES.items()}
+_METRIC_KIND_OF = {message: kind for kind, message in METRIC_KINDS.items()}
+_EXPOSURE_RULE_OF = {message: rule for rule, message in EXPOSURE_RULES.items()}
+_STATUS_OF = {message: status for status, message in STATUSES.items()}
+
+
+def to_experiment(message: contract.Experiment) -> Experiment:
+    """Return the experiment as it was sent, neither completed nor checked.
+
+    Raises:
+        InvalidExperiment: an enum or the policy is not set.
+    """
+    return Experiment(
+        experiment_id=message.experiment_id,
+        variants=tuple(_to_variant(variant) for variant in message.variants),
+        metrics=tuple(_to_metric(metric) for metric in message.metrics),
+        brief=_to_brief(message.brief),
+        factors=tuple(Factor(factor.name, tuple(factor.levels)) for factor in message.factors),
+        context=tuple(_to_field(field) for field in message.context),
+        requires_consent=message.requires_consent,
+        unit=message.unit,
+        control=message.control,
+        default=message.default_variant,
+        policy=_to_policy(message.policy),
+        reward=tuple(RewardTerm(term.metric, term.weight) for term in message.reward),
+        exposure=_known(_EXPOSURE_RULE_OF, message.exposure, "exposure"),
+        seed=message.seed,
+        grace=to_duration(message.grace),
+    )
+
+
+def from_experiment(experiment: Experiment) -> contract.Experiment:
+    """Return the message of an experiment."""
+    return contract.Experiment(
+        experiment_id=experiment.experiment_id,
+        variants=[_from_variant(variant) for variant in experiment.variants],
+        metrics=[_from_metric(metric) for metric in experiment.metrics],
+        brief=_from_brief(experiment.brief),
+        factors=[contract.Factor(name=factor.name, levels=factor.levels) for factor in experiment.factors],
+        context=[_from_field(field) for field in experiment.context],
+        requires_consent=experiment.requires_consent,
+        unit=experiment.unit,
+        control=experiment.control,
+        default_variant=experiment.default,
+        policy=_from_policy(experiment.policy),
+        reward=[contract.RewardTerm(metric=term.metric, weight=term.weight) for term in experiment.reward],
+        exposure=EXPOSURE_RULES[experiment.exposure],
+        seed=experiment.seed,
+        grace=from_duration(experiment.grace),
+    )
+
+
+def from_state(state: ExperimentState) -> contract.ExperimentState:
+    """Return the message of an experiment's state."""
+    return contract.ExperimentState(
+        experiment=from_experiment(state.experiment),
+        status=STATUSES[state.status],
+        revision=state.revision,
+        epoch=state.epoch,
+        etag=state.etag,
+        snapshot=state.snapshot,
+        draw_key=DRAW_KEYS[state.experiment.policy.draw_key],
+    )
+
+
+def to_state(message: contract.ExperimentState) -> ExperimentState:
+    """Return an experiment's state."""
+    return ExperimentState(
+        experiment=to_experiment(message.experiment),
+        status=to_status(message.status),
+        revision=message.revision,
+        epoch=message.epoch,
+        etag=message.etag,
+        snapshot=message.snapshot,
+    )
+
+
+def from_change(change: Change) -> contract.Change:
+    """Return the message of a change."""
+    return contract.Change(
+        changed_at=from_time(change.changed_at),
+        actor=change.actor,
+        action=change.action,
+        reason=change.reason,
+        status=STATUSES[change.status],
+        revision=change.revision,
+        epoch=change.epoch,
+    )
+
+
+def to_change(experiment_id: str, message: contract.Change) -> Change:
+    """Return a change of an experiment."""
+    return Change(
+        experiment_id,
+        to_time(message.changed_at),
+        message.actor,
+        message.action,
+        message.reason,
+        to_status(message.status),
+        message.revision,
+        message.epoch,
+    )
+
+
+def to_status(message: contract.Status.ValueType) -> Status:
+    """Return a status.
+
+    Raises:
+        InvalidRequest: it is not set.
+    """
+    if message not in _STATUS_OF:
+        raise InvalidRequest("say where the experiment is to go: `status` is not set")
+    return _STATUS_OF[message]
+
+
+def _to_brief(message: contract.Brief) -> Brief:
+    return Brief(
+        hypothesis=message.hypothesis,
+        goal=message.goal,
+        segment=message.segment,
+        moment=message.moment,
+        channel=message.channel,
+        tactic=message.tactic,
+    )
+
+
+def _from_brief(brief: Brief) -> contract.Brief:
+    return contract.Brief(
+        hypothesis=brief.hypothesis,
+        goal=brief.goal,
+        segment=brief.segment,
+        moment=brief.moment,
+        channel=brief.channel,
+        tactic=brief.tactic,
+    )
+
+
+def _to_variant(message: contract.Variant) -> Variant:
+    return Variant(message.name, message.payload or "{}", _to_features(message), dict(message.levels))
+
+
+def _to_features(message: contract.Variant) -> Context:
+    features = {}
+    for name, value in to_values(message.features).items():
+        if not isinstance(value, bool | float | str | list):
+            raise InvalidExperiment(f"feature {name!r} of variant {message.name!r} is no number, text, flag or texts")
+        features[name] = tuple(str(item) for item in value) if isinstance(value, list) else value
+    return features
+
+
+def _from_variant(variant: Variant) -> contract.Variant:
+    features = values(variant.features)
+    return contract.Variant(name=variant.name, payload=variant.payload, features=features, levels=variant.levels)
+
+
+def _to_field(message: contract.ContextField) -> ContextField:
+    kind = _known(_FIELD_TYPE_OF, message.type, f"type of context field {message.name!r}")
+    return ContextField(message.name, kind, message.required)
+
+
+def _from_field(field: ContextField) -> contract.ContextField:
+    return contract.ContextField(name=field.name, type=FIELD_TYPES[field.type], required=field.required)
+
+
+def _to_metric(message: contract.Metric) -> Metric:
+    kind = _known(_METRIC_KIND_OF, message.kind, f"kind of metric {message.name!r}")
+    cap = message.cap if message.HasField("cap") else None
+    return Metric(message.name, kind, to_duration(message.window), cap)
+
+
+def _from_metric(metric: Metric) -> contract.Metric:
+    window = from_duration(metric.window)
+    return contract.Metric(name=metric.name, kind=METRIC_KINDS[metric.kind], window=window, cap=metric.cap)
+
+
+def _to_policy(message: contract.Policy) -> PolicySpec:
+    match message.WhichOneof("kind"):
+        case "fixed":
+            return FixedSpec(dict(message.fixed.weights))
+        case "thompson":
+            thompson = message.thompson
+            return ThompsonSpec(
+                thompson.floor,
+                thompson.control_share,
+                thompson.prior_alpha,
+                thompson.prior_beta,
+                thompson.publish_every,
+            )
+        case "contextual":
+            contextual = message.contextual
+            return ContextualSpec(
+                contextual.floor, contextual.control_share, contextual.gamma, contextual.publish_every
+            )
+        case _:
+            raise InvalidExperiment("the experiment's policy is not set: send fixed, thompson or contextual")
+
+
+def _from_policy(policy: PolicySpec) -> contract.Policy:
+    match policy:
+        case FixedSpec():
+            return contract.Policy(fixed=contract.FixedPolicy(weights=policy.weights))
+        case ThompsonSpec():
+            return contract.Policy(
+                thompson=contract.ThompsonPolicy(
+                    floor=policy.floor,
+                    control_share=policy.control_share,
+                    prior_alpha=policy.prior_alpha,
+                    prior_beta=policy.prior_beta,
+                    publish_every=policy.publish_every,
+                )
+            )
+        case ContextualSpec():
+            return contract.Policy(
+                contextual=contract.ContextualPolicy(
+                    floor=policy.floor,
+                    control_share=policy.control_share,
+                    gamma=policy.gamma,
+                    publish_every=policy.publish_every,
+                )
+            )
+
+
+def _known(words: Mapping[Message, Word], message: Message, name: str) -> Word:
+    if message not in words:
+        raise InvalidExperiment(f"the {name} is not set: send one of the contract's values")
+    return words[message]

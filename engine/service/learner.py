@@ -1,0 +1,55 @@
+"""The learner process: reads the log, learns, writes its own file, and asks the server to move the live pointer.
+
+Run by the server as `python -m engine.service.learner DIRECTORY ADDRESS`. It ends when the server that started it does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import grpc
+from armlift.v1.learning_pb2 import PublishSnapshotRequest
+from armlift.v1.learning_pb2_grpc import LearningServiceStub
+
+from engine.learning import LearnerPool
+from engine.records import Snapshot
+from engine.storage import open_reader, open_snapshots
+
+_IDLE_S = 0.05
+_PUBLISH_TIMEOUT_S = 10.0
+_log = logging.getLogger(__name__)
+
+
+def run(directory: Path, address: str) -> None:
+    """Learn until the server is gone."""
+    server = os.getppid()
+    reader, snapshots = open_reader(directory), open_snapshots(directory, write=True)
+    pool = LearnerPool(reader, snapshots)
+    with grpc.insecure_channel(address) as channel:
+        stub = LearningServiceStub(channel)
+        while os.getppid() == server:
+            before = snapshots.position()
+            for snapshot in pool.step():
+                _publish(stub, snapshot)
+            pool.done()
+            if snapshots.position() == before:
+                time.sleep(_IDLE_S)
+
+
+def _publish(stub: LearningServiceStub, snapshot: Snapshot) -> None:
+    request = PublishSnapshotRequest(experiment_id=snapshot.experiment_id, epoch=snapshot.epoch, snapshot=snapshot.hash)
+    try:
+        stub.PublishSnapshot(request, timeout=_PUBLISH_TIMEOUT_S, wait_for_ready=True)
+    except grpc.RpcError as error:
+        # The server goes on with the snapshot before; the next one will be tried in its turn.
+        _log.error("snapshot %s of %s was not taken: %s", snapshot.hash[:12], snapshot.experiment_id, error)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then stops this process
+    run(Path(sys.argv[1]), sys.argv[2])

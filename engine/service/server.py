@@ -1,0 +1,224 @@
+"""The server: one process that decides and writes, and the learner process beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import uvloop
+from armlift.v1 import assignment_pb2, experiment_pb2, learning_pb2
+from armlift.v1.assignment_pb2_grpc import add_AssignmentServiceServicer_to_server
+from armlift.v1.experiment_pb2_grpc import add_ExperimentServiceServicer_to_server
+from armlift.v1.learning_pb2_grpc import add_LearningServiceServicer_to_server
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from engine.clock import Clock, WallClock
+from engine.engine import Engine
+from engine.errors import ArmliftError, StoreUnavailable
+from engine.records import Entry, Kept
+from engine.service.servicers import AssignmentServicer, ExperimentServicer, LearningServicer
+from engine.settings import DEFAULT_ADDRESS, Settings
+from engine.storage import find_snapshot_in, open_reader, open_store
+from engine.storage.writer import Writer
+
+SERVICES: Sequence[str] = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in (
+        (assignment_pb2, "AssignmentService"),
+        (experiment_pb2, "ExperimentService"),
+        (learning_pb2, "LearningService"),
+    )
+)
+"""The full names of what is served."""
+
+_RESTART_LEARNER_AFTER_S = 1.0
+_log = logging.getLogger(__name__)
+Ready = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What to serve, where, and by which clock."""
+
+    directory: Path
+    address: str = DEFAULT_ADDRESS
+    clock: Clock = field(default_factory=WallClock)
+    learner: bool = True
+    settings: Settings = field(default_factory=Settings)
+    secret: bytes = b""
+
+
+class Server:
+    """A server on one event loop: `start` it, and `stop` it cleanly."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._stack = AsyncExitStack()
+        self._health = health.HealthServicer()
+        self.address = serving.address
+
+    async def start(self) -> None:
+        """Open the store, bind the port and begin to answer.
+
+        Raises:
+            StoreUnavailable: the store is locked or of a newer format, or the address is taken.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Let calls finish, commit what waits, and release the store."""
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        serving, stack = self._serving, self._stack
+        writer = WatchedWriter(serving, self._set_health)
+        stack.push_async_callback(writer.close)
+        reader = open_reader(serving.directory)
+        stack.callback(reader.close)
+        find_snapshot = find_snapshot_in(serving.directory)
+        engine = Engine(reader, find_snapshot, serving.clock, serving.settings)
+        server = grpc.aio.server(options=_options(serving.settings))
+        add_AssignmentServiceServicer_to_server(
+            AssignmentServicer(engine, writer, reader, find_snapshot, serving.settings), server
+        )
+        changing = asyncio.Lock()
+        add_ExperimentServiceServicer_to_server(ExperimentServicer(engine, writer, reader, changing), server)
+        add_LearningServiceServicer_to_server(LearningServicer(engine, writer, changing), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((*SERVICES, HEALTH, reflection.SERVICE_NAME), server)
+        self.address = _bind(server, serving.address)
+        await self._set_health(healthy=True)
+        await server.start()
+        stack.push_async_callback(server.stop, serving.settings.grace_s)
+        if serving.learner:
+            stack.push_async_callback(_cancel, asyncio.create_task(_keep_learning(serving.directory, self.address)))
+
+    async def _set_health(self, healthy: bool) -> None:
+        status = health_pb2.HealthCheckResponse.SERVING if healthy else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", *SERVICES):
+            await self._health.set(service, status)
+
+
+class WatchedWriter(Writer):
+    """A writer whose failures and recoveries are told to whoever asks for the server's health."""
+
+    def __init__(self, serving: Serving, tell: Callable[[bool], Awaitable[None]]) -> None:
+        super().__init__(lambda: open_store(serving.directory, secret=serving.secret), serving.settings)
+        self._tell = tell
+        self._healthy = True
+
+    async def append(self, entries: Sequence[Entry]) -> list[Kept]:
+        """Keep entries: see Writer."""
+        try:
+            kept = await super().append(entries)
+        except StoreUnavailable:
+            await self._turned(healthy=False)
+            raise
+        if not self._healthy:
+            await self._turned(healthy=True)
+        return kept
+
+    async def _turned(self, healthy: bool) -> None:
+        self._healthy = healthy
+        await self._tell(healthy)
+
+
+def serve(serving: Serving, ready: Ready) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` is called with the bound address once it answers."""
+    uvloop.run(_serve(serving, ready))
+
+
+@contextmanager
+def serving_beside(serving: Serving) -> Iterator[str]:
+    """Serve from a thread of this process, and give the bound address: for notebooks, simulations and tests."""
+    bound: Future[str] = Future()
+    stop = threading.Event()
+    thread = threading.Thread(target=_run_beside, args=(serving, bound, stop), name="armlift-server")
+    thread.start()
+    try:
+        yield bound.result()
+    finally:
+        stop.set()
+        thread.join()
+
+
+async def _serve(serving: Serving, ready: Ready) -> None:
+    server = Server(serving)
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await server.start()
+    ready(server.address)
+    await stopped.wait()
+    await server.stop()
+
+
+def _run_beside(serving: Serving, bound: Future[str], stop: threading.Event) -> None:
+    try:
+        uvloop.run(_serve_beside(serving, bound, stop))
+    except ArmliftError as error:
+        bound.set_exception(error)
+
+
+async def _serve_beside(serving: Serving, bound: Future[str], stop: threading.Event) -> None:
+    server = Server(serving)
+    await server.start()
+    bound.set_result(server.address)
+    await asyncio.to_thread(stop.wait)
+    await server.stop()
+
+
+def _options(settings: Settings) -> Sequence[tuple[str, Any]]:
+    return (
+        # A second server on the same port must fail, not share it silently.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_connection_age_ms", 3_600_000),
+    )
+
+
+def _bind(server: grpc.aio.Server, address: str) -> str:
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise StoreUnavailable(f"cannot listen on {address}: another process has it, or it is no host:port") from error
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+async def _keep_learning(directory: Path, address: str) -> None:
+    """Run the learner process, and run it again when it dies."""
+    command = (sys.executable, "-m", "engine.service.learner", str(directory), address)
+    while True:
+        # Not asyncio's subprocess: it forks, and gRPC's threads do not survive a fork.
+        process = subprocess.Popen(command)
+        try:
+            code = await asyncio.to_thread(process.wait)
+        except asyncio.CancelledError:
+            process.terminate()
+            raise
+        _log.error("the learner ended with code %s and is started again", code)
+        await asyncio.sleep(_RESTART_LEARNER_AFTER_S)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,232 @@
+"""What a client says and hears, in plain Python; the only reader of the contract's messages on this side."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from armlift.v1 import assignment_pb2 as contract
+from armlift.v1 import reason_pb2
+from armlift.v1.value_pb2 import ListValue, MapValue
+from armlift.v1.value_pb2 import Value as ValueMessage
+
+DEFAULT_UNIT = "customer"
+"""The type of a unit that is given by its id alone."""
+
+Value = None | float | str | bool | Sequence["Value"] | Mapping[str, "Value"]
+"""What a context can hold."""
+
+
+class ArmliftError(Exception):
+    """What the server refused, or that it could not be reached (code UNAVAILABLE or DEADLINE_EXCEEDED)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question of a batch. `request_id` is minted where it is empty."""
+
+    experiment: str
+    unit: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, Value] = field(default_factory=dict)
+    excluded: Sequence[str] = ()
+    request_id: str = ""
+    dry_run: bool = False
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The variant to show, with its payload (parsed JSON), and why it is this one.
+
+    `propensity` is the probability of this draw, or None where nothing was drawn; `assignment_id` is empty where
+    nothing was kept, and then there is nothing to report for it.
+    """
+
+    experiment: str
+    variant: str
+    payload: Any
+    reason: str
+    open_feature_reason: str
+    propensity: float | None = None
+    assignment_id: str = ""
+    slot: int = 0
+    revision: int = 0
+    epoch: int = 0
+    snapshot: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An outcome: of an assignment (`assignment_id`), or of a unit. `outcome_id` is minted where it is empty.
+
+    `value` is left out for a conversion. `void_of` takes an earlier outcome back.
+    """
+
+    metric: str
+    value: float | None = None
+    assignment_id: str = ""
+    slot: int = 0
+    unit: str = ""
+    unit_type: str = DEFAULT_UNIT
+    outcome_id: str = ""
+    occurred_at: datetime | None = None
+    void_of: str = ""
+
+    def of(self, answer: Answer | None) -> Event:
+        """Return the event as one of this answer's assignment; of None, as it is."""
+        return replace(self, assignment_id=answer.assignment_id, slot=answer.slot) if answer else self
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of an exposure or outcome: RECORDED, DUPLICATE, CONFLICT, UNMATCHED or INVALID, and what to mend."""
+
+    status: str
+    message: str = ""
+
+
+def new_id() -> str:
+    """Return a UUIDv7: ids in the order of time keep the server's index fast.
+
+    >>> len(new_id()), new_id() < new_id()[:8] + "g"
+    (36, True)
+    """
+    raw = bytearray(int(time.time() * 1000).to_bytes(6, "big") + secrets.token_bytes(10))
+    raw[6] = raw[6] & 0x0F | 0x70
+    raw[8] = raw[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(raw)))
+
+
+def to_message(ask: Ask) -> contract.AssignRequest:
+    """Return the message of a question."""
+    units = {DEFAULT_UNIT: ask.unit, **ask.units} if ask.unit else ask.units
+    return contract.AssignRequest(
+        experiment_id=ask.experiment,
+        request_id=ask.request_id or new_id(),
+        units=units,
+        context=values(ask.context),
+        excluded_variants=ask.excluded,
+        dry_run=ask.dry_run,
+        at=_timestamp(ask.at),
+    )
+
+
+def to_answer(message: contract.AssignResponse) -> Answer:
+    """Return the answer of a test: the assignment of its one slot."""
+    (slot,) = message.assignments
+    return Answer(
+        experiment=slot.experiment_id,
+        variant=slot.variant,
+        payload=json.loads(slot.payload),
+        reason=_word(reason_pb2.Reason.Name(slot.reason), "REASON_"),
+        open_feature_reason=_word(reason_pb2.OpenFeatureReason.Name(slot.open_feature_reason), "OPEN_FEATURE_REASON_"),
+        propensity=slot.propensity if slot.HasField("propensity") else None,
+        assignment_id=slot.assignment_id,
+        slot=slot.slot,
+        revision=slot.revision,
+        epoch=slot.epoch,
+        snapshot=slot.snapshot,
+        group=slot.group,
+    )
+
+
+def to_result(message: contract.BatchAssignResult) -> Answer | ArmliftError:
+    """Return one item of a batch."""
+    if message.HasField("error"):
+        return ArmliftError(message.error.code, message.error.message)
+    return to_answer(message.answer)
+
+
+def to_batch(
+    asks: Sequence[Ask], units: Mapping[str, str], context: Mapping[str, Value]
+) -> contract.BatchAssignRequest:
+    """Return the message of several questions."""
+    return contract.BatchAssignRequest(
+        requests=[to_message(ask) for ask in asks], shared_units=units, shared_context=values(context)
+    )
+
+
+def to_exposures(
+    answers: Sequence[Answer], exposed_at: datetime | None, at: datetime | None
+) -> contract.RecordExposuresRequest:
+    """Return the message of exposures."""
+    exposures = [
+        contract.Exposure(assignment_id=answer.assignment_id, slot=answer.slot, exposed_at=_timestamp(exposed_at))
+        for answer in answers
+    ]
+    return contract.RecordExposuresRequest(exposures=exposures, at=_timestamp(at))
+
+
+def to_outcomes(events: Sequence[Event], at: datetime | None) -> contract.RecordOutcomesRequest:
+    """Return the message of outcomes."""
+    return contract.RecordOutcomesRequest(outcomes=[_to_outcome(event) for event in events], at=_timestamp(at))
+
+
+def to_recorded(message: contract.RecordResult) -> Recorded:
+    """Return what became of one exposure or outcome."""
+    return Recorded(_word(contract.RecordStatus.Name(message.status), "RECORD_STATUS_"), message.message)
+
+
+def values(given: Mapping[str, Value]) -> dict[str, ValueMessage]:
+    """Return the messages of values by name."""
+    return {name: value(item) for name, item in given.items()}
+
+
+def value(given: Value) -> ValueMessage:
+    """Return the message of a value."""
+    match given:
+        case None:
+            return ValueMessage()
+        case bool():
+            return ValueMessage(flag=given)
+        case int() | float():
+            return ValueMessage(number=given)
+        case str():
+            return ValueMessage(text=given)
+        case Mapping():
+            return ValueMessage(map=MapValue(values=values(given)))
+        case _:
+            return ValueMessage(list=ListValue(values=[value(item) for item in given]))
+
+
+def _to_outcome(event: Event) -> contract.Outcome:
+    outcome = contract.Outcome(
+        outcome_id=event.outcome_id or new_id(),
+        metric=event.metric,
+        value=event.value,
+        occurred_at=_timestamp(event.occurred_at),
+        void_of=event.void_of,
+    )
+    if event.assignment_id:
+        outcome.assignment.assignment_id, outcome.assignment.slot = event.assignment_id, event.slot
+    elif event.unit:
+        outcome.unit.type, outcome.unit.id = event.unit_type, event.unit
+    return outcome
+
+
+def _timestamp(moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ArmliftError("INVALID_REQUEST", f"{moment.isoformat()} has no time zone: pass datetime(..., tzinfo=UTC)")
+    stamp = Timestamp()
+    stamp.FromDatetime(moment.astimezone(UTC))
+    return stamp
+
+
+def _word(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix)
