@@ -174,7 +174,10 @@ def distribution(live: Live, group: Group, context: Context, eligible: Sequence[
         return (ONE,)
     if live.policy is None:
         raise PolicyFailed(f"no learned state of {live.experiment.experiment_id!r} could be restored")
-    return randomness.quantise(live.policy.distribution(context, eligible), live.experiment.policy.floor)
+    probabilities = live.policy.distribution(context, eligible)
+    if len(probabilities) != len(eligible):
+        raise PolicyFailed(f"the policy answered {len(probabilities)} probabilities for {len(eligible)} variants")
+    return randomness.quantise(probabilities, live.experiment.policy.floor)
 
 
 def drawn_number(

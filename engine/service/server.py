@@ -208,7 +208,7 @@ async def _keep_learning(directory: Path, address: str) -> None:
     command = (sys.executable, "-m", "engine.service.learner", str(directory), address)
     while True:
         # Not asyncio's subprocess: it forks, and gRPC's threads do not survive a fork.
-        process = subprocess.Popen(command)
+        process = subprocess.Popen(command)  # noqa: S603 (our own module)
         try:
             code = await asyncio.to_thread(process.wait)
         except asyncio.CancelledError:
