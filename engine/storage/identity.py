@@ -1,0 +1,54 @@
+"""When two entries are the same one, and when a change is on time: the rules that every store keeps."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from engine.errors import ExperimentExists, StaleEtag
+from engine.records import Assignment, Entry, Erasure, Exposure, KeptStatus, Outcome
+
+AssignmentKey: TypeAlias = tuple[str, int]
+"""An assignment's id and slot."""
+
+
+def identity(entry: Entry) -> tuple[object, ...] | None:
+    """Return what an entry is known by, or None for an erasure: each one is an event of its own."""
+    match entry:
+        case Assignment() | Exposure():
+            return type(entry), entry.assignment_id, entry.slot
+        case Outcome():
+            return Outcome, entry.outcome_id
+        case Erasure():
+            return None
+
+
+def verdict(standing: Entry, entry: Entry) -> KeptStatus:
+    """Return whether an entry says the same as the one that stands under its identity: DUPLICATE or CONFLICT."""
+    return KeptStatus.DUPLICATE if _content(standing) == _content(entry) else KeptStatus.CONFLICT
+
+
+def _content(entry: Entry) -> object:
+    match entry:
+        case Assignment():
+            return entry.request_digest
+        case Outcome():
+            target = entry.assignment_id, entry.slot, entry.unit
+            return entry.metric, entry.value, entry.occurred_at, target, entry.void_of
+        case _:
+            # A unit meets a variant for the first time once: a later report adds nothing.
+            return None
+
+
+def awaited(entry: Entry) -> AssignmentKey | None:
+    """Return the assignment that must be in the log for the entry to be matched, or None where none is named."""
+    if isinstance(entry, (Exposure, Outcome)) and entry.assignment_id:
+        return entry.assignment_id, entry.slot
+    return None
+
+
+def check_etag(experiment_id: str, stored: str | None, expected: str) -> None:
+    """Raise ExperimentExists or StaleEtag where the stored etag (None: no such experiment) is not the expected one."""
+    if stored is not None and not expected:
+        raise ExperimentExists(f"there is or was an experiment {experiment_id!r}: choose another id")
+    if (stored or "") != expected:
+        raise StaleEtag(f"{experiment_id!r} was changed in between: read it again, then change that")

@@ -1,0 +1,225 @@
+"""The stores in memory: the reference that the others are held against, and what tests and simulations use."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from engine.experiments import Change, Experiment, ExperimentState
+from engine.records import Assignment, Entry, Erasure, Exposure, Kept, KeptStatus, Outcome, Snapshot, Unit
+from engine.storage.columns import to_row
+from engine.storage.identity import awaited, check_etag, identity, verdict
+from engine.storage.schema import checked_columns
+
+E = TypeVar("E", bound=Entry)
+
+
+class MemoryStore:
+    """A Store and its Reader in one.
+
+    >>> MemoryStore().last_seq()
+    0
+    """
+
+    def __init__(self, node_id: str = "local", secret: bytes = b"not a secret") -> None:
+        self.node_id = node_id
+        self.secret = secret
+        self._log: list[Entry] = []
+        self._seqs: dict[tuple[object, ...], int] = {}
+        self._units: dict[Unit, int] = {}
+        self._n_units = 0
+        self._states: dict[str, ExperimentState] = {}
+        self._definitions: dict[tuple[str, int], Experiment] = {}
+        self._history: dict[str, list[Change]] = defaultdict(list)
+
+    def append(self, entries: Sequence[Entry]) -> list[Kept]:
+        """Keep entries in order and say what became of each."""
+        return [self._keep(entry) for entry in entries]
+
+    def save(self, state: ExperimentState, change: Change, expected_etag: str) -> None:
+        """Make `state` the current one and add `change` to the history."""
+        experiment_id = state.experiment.experiment_id
+        stored = self._states.get(experiment_id)
+        check_etag(experiment_id, stored.etag if stored else None, expected_etag)
+        definition = self._definitions.setdefault((experiment_id, state.revision), deepcopy(state.experiment))
+        self._states[experiment_id] = replace(state, experiment=definition)
+        self._history[experiment_id].append(change)
+
+    def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
+        """Make `snapshot` the live one if the experiment is still in `epoch`."""
+        stored = self._states.get(experiment_id)
+        if stored is not None and stored.epoch == epoch:
+            self._states[experiment_id] = replace(stored, snapshot=snapshot)
+
+    def entries(self, after: int = 0, limit: int = 10_000) -> list[Entry]:
+        """Return the entries with seq > `after`, at most `limit`."""
+        return [_own(entry) for entry in self._log[after : after + limit]]
+
+    def last_seq(self) -> int:
+        """Return the highest seq, or 0."""
+        return len(self._log)
+
+    def assignment(self, assignment_id: str, slot: int = 0) -> Assignment | None:
+        """Return one assignment, or None."""
+        found = self._standing((Assignment, assignment_id, slot))
+        return _own(found) if isinstance(found, Assignment) else None
+
+    def columns(self, table: str, names: Sequence[str], experiment_id: str = "") -> dict[str, list[Any]]:
+        """Return typed columns as lists in the order of seq."""
+        indices = checked_columns(table, names)
+        chosen = [to_row(entry) for entry in self._rows_of(table, experiment_id)]
+        return {name: [row[index] for row in chosen] for name, index in zip(names, indices, strict=True)}
+
+    def outcomes_of(self, assignment_id: str, slot: int = 0) -> list[Outcome]:
+        """Return the outcomes of one assignment."""
+        return [row for row in _of_type(Outcome, self._log) if (row.assignment_id, row.slot) == (assignment_id, slot)]
+
+    def unit_key(self, unit: Unit) -> int | None:
+        """Return the unit's key, or None."""
+        return self._units.get(unit)
+
+    def state(self, experiment_id: str) -> ExperimentState | None:
+        """Return an experiment with its state, or None."""
+        return deepcopy(self._states.get(experiment_id))
+
+    def states(self) -> list[ExperimentState]:
+        """Return all experiments with their states, by id."""
+        return [deepcopy(self._states[experiment_id]) for experiment_id in sorted(self._states)]
+
+    def definition(self, experiment_id: str, revision: int) -> Experiment | None:
+        """Return a revision's definition, or None."""
+        return deepcopy(self._definitions.get((experiment_id, revision)))
+
+    def history(self, experiment_id: str) -> list[Change]:
+        """Return the changes of an experiment, oldest first."""
+        return list(self._history.get(experiment_id, ()))
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _keep(self, entry: Entry) -> Kept:
+        known_by = identity(entry)
+        standing = self._standing(known_by)
+        if standing is not None:
+            return Kept(verdict(standing, entry), _own(standing))
+        stamped = self._stamp(entry)
+        self._log.append(stamped)
+        if known_by is not None:
+            self._seqs[known_by] = stamped.seq
+        if isinstance(stamped, Erasure):
+            self._scrub(stamped.unit_key)
+        return Kept(self._status(stamped), _own(stamped))
+
+    def _standing(self, known_by: tuple[object, ...] | None) -> Entry | None:
+        seq = self._seqs.get(known_by) if known_by is not None else None
+        return self._log[seq - 1] if seq is not None else None
+
+    def _stamp(self, entry: Entry) -> Entry:
+        place: dict[str, Any] = {"node_id": self.node_id, "seq": len(self._log) + 1}
+        match entry:
+            case Exposure():
+                return replace(entry, **place)
+            case Erasure():
+                # Shipped or applied again after a restore, an erasure knows the unit by its key alone.
+                key = self._units.pop(entry.unit, 0) if entry.unit.id else entry.unit_key
+                return replace(entry, **place, unit=Unit(entry.unit.type, ""), unit_key=key)
+            case _:
+                return replace(_own(entry), **place, unit_key=self._key(entry.unit))
+
+    def _key(self, unit: Unit | None) -> int:
+        if unit is None or not unit.id:
+            return 0
+        if unit not in self._units:
+            self._n_units += 1
+            self._units[unit] = self._n_units
+        return self._units[unit]
+
+    def _status(self, entry: Entry) -> KeptStatus:
+        key = awaited(entry)
+        unmatched = key is not None and (Assignment, *key) not in self._seqs
+        return KeptStatus.UNMATCHED if unmatched else KeptStatus.RECORDED
+
+    def _scrub(self, unit_key: int) -> None:
+        self._units = {unit: key for unit, key in self._units.items() if key != unit_key}
+        self._log = [forgotten(row) if _belongs_to(row, unit_key) else row for row in self._log]
+
+    def _rows_of(self, table: str, experiment_id: str) -> list[Entry]:
+        assignments = list(_of_type(Assignment, self._log))
+        state = self._states.get(experiment_id)
+        metrics = {metric.name for metric in state.experiment.metrics} if state else set()
+        own = [row for row in assignments if not experiment_id or row.experiment_id == experiment_id]
+        keys = {(row.assignment_id, row.slot) for row in own}
+        exposures = _of_type(Exposure, self._log)
+        outcomes = _of_type(Outcome, self._log)
+        chosen: dict[str, Iterable[Entry]] = {
+            "assignments": own,
+            "exposures": (row for row in exposures if not experiment_id or (row.assignment_id, row.slot) in keys),
+            "outcomes": (row for row in outcomes if not experiment_id or row.metric in metrics),
+        }
+        return list(chosen[table])
+
+
+class MemorySnapshots:
+    """A SnapshotStore in memory.
+
+    >>> MemorySnapshots().position()
+    0
+    """
+
+    def __init__(self) -> None:
+        self._snapshots: dict[tuple[str, int, str], Snapshot] = {}
+        self._position = 0
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot, unless it is there already."""
+        key = snapshot.experiment_id, snapshot.epoch, snapshot.hash
+        self._snapshots.setdefault(key, deepcopy(snapshot))
+
+    def snapshot(self, experiment_id: str, epoch: int, hash: str) -> Snapshot | None:
+        """Return a snapshot, or None."""
+        return deepcopy(self._snapshots.get((experiment_id, epoch, hash)))
+
+    def snapshots(self, experiment_id: str) -> list[Snapshot]:
+        """Return an experiment's snapshots in the order in which they were added."""
+        return [deepcopy(found) for found in self._snapshots.values() if found.experiment_id == experiment_id]
+
+    def set_position(self, seq: int) -> None:
+        """Note how far the learner is."""
+        self._position = seq
+
+    def position(self) -> int:
+        """Return the last noted position, or 0."""
+        return self._position
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def forgotten(entry: Entry) -> Entry:
+    """Return the row as it is after its unit was forgotten."""
+    match entry:
+        case Assignment():
+            return replace(entry, unit=Unit(entry.unit.type, ""), context={}, candidates=(), request_id="")
+        case Outcome():
+            return replace(entry, unit=entry.unit and Unit(entry.unit.type, ""))
+        case _:
+            return entry
+
+
+def _belongs_to(entry: Entry, unit_key: int) -> bool:
+    return unit_key != 0 and not isinstance(entry, Exposure) and entry.unit_key == unit_key
+
+
+def _of_type(kind: type[E], log: list[Entry]) -> Iterable[E]:
+    return (row for row in log if isinstance(row, kind))
+
+
+def _own(entry: E) -> E:
+    """Return the entry with mappings of its own, so that nobody outside can change what is kept."""
+    if not isinstance(entry, Assignment):
+        return entry
+    candidates = tuple(replace(candidate, features=dict(candidate.features)) for candidate in entry.candidates)
+    return replace(entry, context=dict(entry.context), candidates=candidates)

@@ -1,0 +1,289 @@
+"""Entry <-> record of the log, in pairs; the only file that knows the messages of the log.
+
+A record lacks one thing, the plain unit id: it stands in the table of units alone, so that a unit can be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+
+from armlift.log.v1 import records_pb2 as log
+from armlift.v1 import reason_pb2
+from armlift.v1.value_pb2 import MapValue, Value
+
+from engine.clock import from_micros, to_micros
+from engine.records import (
+    Assignment,
+    Candidate,
+    Context,
+    ContextValue,
+    DrawKey,
+    Entry,
+    Erasure,
+    Exposure,
+    Group,
+    Inclusion,
+    Outcome,
+    Reason,
+    Source,
+    Unit,
+)
+
+_REASONS = {reason: reason_pb2.Reason.Value(f"REASON_{reason.name}") for reason in Reason}
+_REASON_OF = {number: reason for reason, number in _REASONS.items()}
+_CONTRACT_NAMES = {DrawKey.NONE: "UNSPECIFIED"}
+_DRAW_KEYS = {key: reason_pb2.DrawKey.Value(f"DRAW_KEY_{_CONTRACT_NAMES.get(key, key.name)}") for key in DrawKey}
+_DRAW_KEY_OF = {number: key for key, number in _DRAW_KEYS.items()}
+_SOURCES = {source: log.Source.Value(f"SOURCE_{source.name}") for source in Source}
+_SOURCE_OF = {number: source for source, number in _SOURCES.items()}
+_GROUP_WORDS = {group: group.value for group in Group}
+_GROUP_OF = {word: group for group, word in _GROUP_WORDS.items()}
+
+
+def from_record(table: str, record: bytes, unit_id: str) -> Entry:
+    """Return the entry of a table's record; `unit_id` is empty for a forgotten unit.
+
+    >>> from engine.clock import EPOCH
+    >>> met = Exposure("00" * 16, EPOCH, EPOCH)
+    >>> from_record("exposures", exposure_to_record(met).SerializeToString(), "") == met
+    True
+    """
+    return _READERS[table](record, unit_id)
+
+
+def from_found(found: tuple[int, str, bytes, str | None]) -> Entry:
+    """Return the entry that a query of `schema.SELECTS` found."""
+    _, table, record, unit_id = found
+    return from_record(table, record, unit_id or "")
+
+
+def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
+    """Return an assignment as a message."""
+    record = log.AssignmentRecord(
+        node_id=entry.node_id,
+        seq=entry.seq,
+        schema_version=entry.schema_version,
+        assignment_id=bytes.fromhex(entry.assignment_id),
+        slot=entry.slot,
+        request_id=entry.request_id,
+        request_digest=entry.request_digest,
+        assigned_at_us=to_micros(entry.assigned_at),
+        received_at_us=to_micros(entry.received_at),
+        experiment_id=entry.experiment_id,
+        revision=entry.revision,
+        epoch=entry.epoch,
+        snapshot=bytes.fromhex(entry.snapshot),
+        hash_version=entry.hash_version,
+        draw_version=entry.draw_version,
+        draw_key=_DRAW_KEYS[entry.draw_key],
+        drawn=entry.drawn,
+        is_draw=entry.is_draw,
+        reason=_REASONS[entry.reason],
+        group=_GROUP_WORDS[entry.group],
+        group_weight=entry.group_weight,
+        eligible=entry.eligible,
+        distribution=entry.distribution,
+        variant=entry.variant,
+        unit_type=entry.unit.type,
+        unit_key=entry.unit_key,
+        source=_SOURCES[entry.source],
+        keep_probability=entry.keep_probability,
+    )
+    # Filled in place: a message that is handed over would be copied, which takes three times as long.
+    for passed in entry.inclusion:
+        record.inclusion.add(step=passed.step, weight=passed.weight)
+    _fill(record.context, entry.context)
+    for candidate in entry.candidates:
+        _fill(record.candidates[candidate.name].values, candidate.features)
+    return record
+
+
+def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assignment:
+    """Return an assignment from its message."""
+    eligible = tuple(record.eligible)
+    return Assignment(
+        experiment_id=record.experiment_id,
+        variant=record.variant,
+        reason=_REASON_OF[record.reason],
+        unit=Unit(record.unit_type, unit_id),
+        assigned_at=from_micros(record.assigned_at_us),
+        received_at=from_micros(record.received_at_us),
+        assignment_id=record.assignment_id.hex(),
+        slot=record.slot,
+        request_id=record.request_id,
+        request_digest=record.request_digest,
+        revision=record.revision,
+        epoch=record.epoch,
+        snapshot=record.snapshot.hex(),
+        draw_key=_DRAW_KEY_OF[record.draw_key],
+        drawn=record.drawn,
+        is_draw=record.is_draw,
+        group=_GROUP_OF[record.group],
+        group_weight=record.group_weight,
+        inclusion=tuple([Inclusion(passed.step, passed.weight) for passed in record.inclusion]),
+        eligible=eligible,
+        distribution=tuple(record.distribution),
+        context=_context_from_record(record.context),
+        candidates=_candidates_from_record(record.candidates, eligible) if record.candidates else (),
+        source=_SOURCE_OF[record.source],
+        keep_probability=record.keep_probability,
+        hash_version=record.hash_version,
+        draw_version=record.draw_version,
+        schema_version=record.schema_version,
+        node_id=record.node_id,
+        seq=record.seq,
+        unit_key=record.unit_key,
+    )
+
+
+def _candidates_from_record(record: Mapping[str, MapValue], eligible: tuple[str, ...]) -> tuple[Candidate, ...]:
+    """Return the candidates as they were eligible, then those that were not by name: a map has no order of its own."""
+    place = {name: index for index, name in enumerate(eligible)}
+    names = sorted(record, key=lambda name: (place.get(name, len(place)), name))
+    return tuple([Candidate(name, _context_from_record(record[name].values)) for name in names])
+
+
+def _fill(record: MutableMapping[str, Value], context: Context) -> None:
+    """Put declared fields into a map of messages, which makes a message for every name that it is asked for."""
+    for name, value in context.items():
+        field = record[name]
+        match value:
+            case str():
+                field.text = value
+            case bool():
+                field.flag = value
+            case float() | int():
+                field.number = value
+            case _:
+                field.list.SetInParent()
+                for text in value:
+                    field.list.values.add(text=text)
+
+
+def _context_from_record(record: Mapping[str, Value]) -> dict[str, ContextValue]:
+    return {name: _value_from_record(value) for name, value in record.items()}
+
+
+def _value_from_record(record: Value) -> ContextValue:
+    match record.WhichOneof("kind"):
+        case "text":
+            return record.text
+        case "flag":
+            return record.flag
+        case "number":
+            return record.number
+        case _:
+            return tuple([item.text for item in record.list.values])
+
+
+def scrubbed(record: bytes) -> bytes:
+    """Return an assignment's record without what tells about the unit: context, candidates and request id."""
+    message = log.AssignmentRecord.FromString(record)
+    message.context.clear()
+    message.candidates.clear()
+    message.request_id = ""
+    return message.SerializeToString(deterministic=True)
+
+
+def exposure_to_record(entry: Exposure) -> log.ExposureRecord:
+    """Return an exposure as a message."""
+    return log.ExposureRecord(
+        node_id=entry.node_id,
+        seq=entry.seq,
+        schema_version=entry.schema_version,
+        assignment_id=bytes.fromhex(entry.assignment_id),
+        slot=entry.slot,
+        exposed_at_us=to_micros(entry.exposed_at),
+        received_at_us=to_micros(entry.received_at),
+        source=_SOURCES[entry.source],
+    )
+
+
+def exposure_from_record(record: log.ExposureRecord) -> Exposure:
+    """Return an exposure from its message."""
+    return Exposure(
+        assignment_id=record.assignment_id.hex(),
+        exposed_at=from_micros(record.exposed_at_us),
+        received_at=from_micros(record.received_at_us),
+        slot=record.slot,
+        source=_SOURCE_OF[record.source],
+        schema_version=record.schema_version,
+        node_id=record.node_id,
+        seq=record.seq,
+    )
+
+
+def outcome_to_record(entry: Outcome) -> log.OutcomeRecord:
+    """Return an outcome as a message."""
+    return log.OutcomeRecord(
+        node_id=entry.node_id,
+        seq=entry.seq,
+        schema_version=entry.schema_version,
+        outcome_id=entry.outcome_id,
+        metric=entry.metric,
+        value=entry.value,
+        occurred_at_us=to_micros(entry.occurred_at),
+        received_at_us=to_micros(entry.received_at),
+        void_of=entry.void_of,
+        assignment_id=bytes.fromhex(entry.assignment_id),
+        slot=entry.slot,
+        unit_type=entry.unit.type if entry.unit else "",
+        unit_key=entry.unit_key,
+        source=_SOURCES[entry.source],
+    )
+
+
+def outcome_from_record(record: log.OutcomeRecord, unit_id: str) -> Outcome:
+    """Return an outcome from its message."""
+    return Outcome(
+        outcome_id=record.outcome_id,
+        metric=record.metric,
+        value=record.value,
+        occurred_at=from_micros(record.occurred_at_us),
+        received_at=from_micros(record.received_at_us),
+        assignment_id=record.assignment_id.hex(),
+        slot=record.slot,
+        unit=Unit(record.unit_type, unit_id) if record.unit_type else None,
+        void_of=record.void_of,
+        source=_SOURCE_OF[record.source],
+        schema_version=record.schema_version,
+        node_id=record.node_id,
+        seq=record.seq,
+        unit_key=record.unit_key,
+    )
+
+
+def erasure_to_record(entry: Erasure) -> log.ErasureRecord:
+    """Return an erasure as a message."""
+    return log.ErasureRecord(
+        node_id=entry.node_id,
+        seq=entry.seq,
+        schema_version=entry.schema_version,
+        unit_type=entry.unit.type,
+        unit_key=entry.unit_key,
+        erased_at_us=to_micros(entry.erased_at),
+        actor=entry.actor,
+        reason=entry.reason,
+    )
+
+
+def erasure_from_record(record: log.ErasureRecord) -> Erasure:
+    """Return an erasure from its message."""
+    return Erasure(
+        unit=Unit(record.unit_type, ""),
+        erased_at=from_micros(record.erased_at_us),
+        actor=record.actor,
+        reason=record.reason,
+        schema_version=record.schema_version,
+        node_id=record.node_id,
+        seq=record.seq,
+        unit_key=record.unit_key,
+    )
+
+
+_READERS: Mapping[str, Callable[[bytes, str], Entry]] = {
+    "assignments": lambda record, unit_id: assignment_from_record(log.AssignmentRecord.FromString(record), unit_id),
+    "exposures": lambda record, _: exposure_from_record(log.ExposureRecord.FromString(record)),
+    "outcomes": lambda record, unit_id: outcome_from_record(log.OutcomeRecord.FromString(record), unit_id),
+    "erasures": lambda record, _: erasure_from_record(log.ErasureRecord.FromString(record)),
+}
