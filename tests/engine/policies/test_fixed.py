@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from engine.experiments import Experiment, FixedSpec, Metric, Variant
+from engine.policies.fixed import FixedPolicy
+
+A, B, C = Variant("a"), Variant("b"), Variant("c")
+
+
+def policy(weights: dict[str, float]) -> FixedPolicy:
+    return FixedPolicy(Experiment("hero", (A, B, C), (Metric("click"),), policy=FixedSpec(weights)))
+
+
+def test_equal_weights_where_none_are_given():
+    assert policy({}).distribution({}, (A, B, C)) == (1 / 3, 1 / 3, 1 / 3)
+    assert policy({}).distribution({}, (A, C)) == (0.5, 0.5)
+
+
+def test_weights_keep_their_ratios_among_the_eligible():
+    fixed = policy({"a": 0.1, "b": 0.3, "c": 0.6})
+    assert fixed.distribution({}, (A, B, C)) == pytest.approx((0.1, 0.3, 0.6), abs=1e-15)
+    assert fixed.distribution({}, (A, B)) == pytest.approx((0.25, 0.75), abs=1e-15)
+    assert fixed.distribution({}, (C,)) == (1.0,)
+
+
+def test_the_context_is_not_read():
+    assert policy({}).distribution({"age": 3.0}, (A, B)) == policy({}).distribution({}, (A, B))
+
+
+def test_what_is_remembered_is_bounded():
+    variants = tuple(Variant(str(i)) for i in range(60))
+    fixed = FixedPolicy(Experiment("hero", variants, (Metric("click"),)))
+    for pair in itertools.combinations(variants, 2):
+        assert fixed.distribution({}, pair) == (0.5, 0.5)
+    assert fixed._over.cache_info().currsize == 1024
