@@ -1,0 +1,281 @@
+"""Outcomes become rewards: windows, aggregation, defaults, maturity.
+
+A reward is settled once, at a fixed age of its exposure. A policy that learned a success when it happened and a
+failure when its window closed would see the successes of the last days without their failures, and would favour
+whatever converts fast.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import reduce
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+
+from engine.errors import InvalidExperiment
+from engine.experiments import Experiment, ExposureRule, Metric, MetricKind
+from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reward
+from engine.timeline import Row, Timeline, add_outcome, drop_outcomes
+
+_Key = tuple[str, int]
+"""An assignment's id and slot."""
+
+
+def metric_value(metric: Metric, values: Sequence[float]) -> float:
+    """Return in [0, 1] what the standing outcomes of one assignment are worth in one metric.
+
+    A conversion is 1 if there is any outcome; revenue is its sum, not below 0 and at most `cap`, divided by `cap`.
+
+    Raises:
+        InvalidExperiment: revenue without a cap has no scale.
+
+    >>> from engine.experiments import MetricKind
+    >>> metric_value(Metric("click"), [1.0, 1.0])
+    1.0
+    >>> metric_value(Metric("basket", MetricKind.REVENUE, cap=200.0), [80.0, -30.0])
+    0.25
+    """
+    if metric.kind is MetricKind.CONVERSION:
+        return 1.0 if values else 0.0
+    if metric.cap is None:
+        raise InvalidExperiment(f"metric {metric.name!r} is a reward, so it needs a `cap` that scales it to [0, 1]")
+    # Not sum(), which rounds differently from Python 3.12 on; not fsum(), which raises where a sum is too large.
+    return _unit_interval(reduce(operator.add, values, 0.0) / metric.cap)
+
+
+def reward_of(experiment: Experiment, values_by_metric: Mapping[str, Sequence[float]]) -> float:
+    """Return the reward in [0, 1] of one assignment: the sum of weight times `metric_value` over the reward's terms.
+
+    A metric that is not among the values earned nothing.
+
+    >>> from engine.experiments import RewardTerm, Variant
+    >>> metrics = (Metric("click"), Metric("purchase"))
+    >>> terms = (RewardTerm("click", 0.2), RewardTerm("purchase", 0.8))
+    >>> hero = Experiment("hero", (Variant("plain"), Variant("bold")), metrics, reward=terms)
+    >>> reward_of(hero, {"click": [1.0, 1.0]}), reward_of(hero, {})
+    (0.2, 0.0)
+    """
+    declared = {metric.name: metric for metric in experiment.metrics}
+    return _unit_interval(
+        math.fsum(
+            term.weight * metric_value(declared[term.metric], values_by_metric.get(term.metric, ()))
+            for term in experiment.reward
+        )
+    )
+
+
+def _unit_interval(value: float) -> float:
+    return min(1.0, max(0.0, value))
+
+
+class RewardLedger:
+    """Folds the log of one node into the rewards of one experiment's epoch.
+
+    Entries are fed in the order of seq, as the log stamped them. What comes out depends on them alone, not on how
+    they were cut into pages. The watermark is the latest `received_at` so far; an entry moves it, then everything
+    that is due at or before it happens, and only then the entry itself is applied.
+
+    - Only draws of the policy's group in this epoch come out, because the engine learns from draws of its own policy
+      alone: no other row has a propensity of that policy. But every logged row is held, because an outcome by unit is
+      credited to the unit's latest exposed row whose window holds it, and that may be a fallback's or the control
+      group's. An outcome is credited once.
+    - A row matures `maturity_age` after its exposure, whatever it earned, in the order of `Reward.key`. Where
+      exposures are reported, a row without one is dropped when `maturity_age` has passed since it was assigned; an
+      exposure reported later than that does not train.
+    - Outcomes and exposures may come before their assignment. An outcome that comes after its row matured is late and
+      trains nothing; `n_late` counts those whose row matured at most one `maturity_age` before.
+    - A void takes back an outcome of a row that has not matured, whichever of the two comes first. It is for good: a
+      void of a void does nothing.
+    - Rows of a unit that was forgotten while they were pending still come out, without unit and context.
+
+    Memory is bounded by what was assigned, exposed and observed within twice the maturity age, and one integer for each
+    forgotten unit. An entry costs O(log n).
+    """
+
+    def __init__(self, experiment: Experiment, epoch: int) -> None:
+        """Start at the beginning of a log."""
+        self.n_late = 0
+        self._experiment = experiment
+        self._epoch = epoch
+        self._age = experiment.maturity_age
+        metrics = [experiment.metric(term.metric) for term in experiment.reward]
+        self._windows = {metric.name: metric.window for metric in metrics if metric is not None}
+        self._watermark = datetime.min.replace(tzinfo=UTC)
+        self._rows: dict[_Key, Row] = {}
+        self._timelines: dict[int, Timeline] = {}
+        self._held: dict[_Key, list[Outcome]] = {}
+        self._early: dict[_Key, datetime] = {}
+        self._voided: dict[str, datetime] = {}
+        self._forgotten: set[int] = set()
+        self._maturing: list[tuple[tuple[datetime, str, int], Row]] = []
+        self._expiring: list[tuple[datetime, int, Callable[[Any], None], Any]] = []
+        self._ticket = count()
+
+    def feed(self, entry: Entry) -> list[Reward]:
+        """Take the log's next entry in and return the rewards that matured before it, in the order of their keys."""
+        if not isinstance(entry, Erasure) and entry.received_at > self._watermark:
+            self._watermark = entry.received_at
+        rewards = self._mature()
+        self._expire()
+        self._apply(entry)
+        return rewards
+
+    def _mature(self) -> list[Reward]:
+        rewards = []
+        while self._maturing and self._maturing[0][0][0] <= self._watermark:
+            (matures_at, _, _), row = heappop(self._maturing)
+            outcomes = self._credited(row)
+            if row.assignment is not None:
+                rewards.append(self._reward(row, row.assignment, matures_at, outcomes))
+            row.matured, row.assignment = True, None
+            self._at(matures_at + self._age, self._forget_row, row)
+        return rewards
+
+    def _reward(self, row: Row, assignment: Assignment, matures_at: datetime, outcomes: list[Outcome]) -> Reward:
+        values: dict[str, list[float]] = {}
+        for outcome in outcomes:
+            values.setdefault(outcome.metric, []).append(outcome.value)
+        if row.unit_key in self._forgotten:
+            assignment = _forget(assignment)
+        # Most rows earn nothing, and need no arithmetic.
+        value = reward_of(self._experiment, values) if values else 0.0
+        return Reward(assignment, value, matures_at, len(outcomes))
+
+    def _credited(self, row: Row) -> list[Outcome]:
+        """Take out of what is held the outcomes that are this row's, and return those that stand."""
+        own = [outcome for outcome in self._held.pop(row.key, ()) if self._in_window(row, outcome)]
+        timeline = self._timelines[row.unit_key]
+        if timeline.outcomes:
+            own += timeline.take(row, self._in_window)
+        return [outcome for outcome in own if outcome.outcome_id not in self._voided]
+
+    def _in_window(self, row: Row, outcome: Outcome) -> bool:
+        if row.exposed_at is None:
+            return False
+        return row.exposed_at <= outcome.occurred_at <= row.exposed_at + self._windows[outcome.metric]
+
+    def _apply(self, entry: Entry) -> None:
+        match entry:
+            case Assignment():
+                if entry.experiment_id == self._experiment.experiment_id:
+                    self._add(entry)
+            case Exposure():
+                if self._experiment.exposure is ExposureRule.REPORTED:
+                    self._report(entry)
+            case Outcome():
+                self._observe(entry)
+            case Erasure():
+                self._forgotten.add(entry.unit_key)
+
+    def _add(self, assignment: Assignment) -> None:
+        key = (assignment.assignment_id, assignment.slot)
+        learned = assignment.is_draw and assignment.group is Group.POLICY and assignment.epoch == self._epoch
+        kept = assignment if learned else None
+        row = Row(key, assignment.node_id, assignment.seq, assignment.unit_key, kept)
+        self._rows[key] = row
+        if self._experiment.exposure is ExposureRule.ASSIGNED:
+            self._expose(row, assignment.assigned_at)
+        elif key in self._early:
+            self._expose(row, self._early.pop(key))
+        else:
+            self._at(assignment.assigned_at + self._age, self._drop_unexposed, row)
+
+    def _report(self, exposure: Exposure) -> None:
+        key = (exposure.assignment_id, exposure.slot)
+        row = self._rows.get(key)
+        if row is None:
+            self._early.setdefault(key, exposure.exposed_at)
+            self._at(exposure.exposed_at + self._age, self._drop_early, key)
+        elif row.exposed_at is None:
+            self._expose(row, exposure.exposed_at)
+
+    def _expose(self, row: Row, exposed_at: datetime) -> None:
+        row.exposed_at = exposed_at
+        row.order = exposed_at + self._age, row.node_id, row.seq
+        heappush(self._maturing, (row.order, row))
+        self._timelines.setdefault(row.unit_key, Timeline()).add(row)
+
+    def _observe(self, outcome: Outcome) -> None:
+        if outcome.void_of:
+            # Nothing is voided before it happened, so what comes after this long is too old to count anyway.
+            self._voided[outcome.void_of] = self._watermark + self._age
+            self._at(self._watermark + self._age, self._drop_void, outcome.void_of)
+        elif outcome.metric not in self._windows:
+            return
+        elif outcome.assignment_id:
+            self._hold_for_assignment(outcome)
+        elif outcome.unit_key:
+            self._hold_for_unit(outcome)
+
+    def _hold_for_assignment(self, outcome: Outcome) -> None:
+        key = (outcome.assignment_id, outcome.slot)
+        row = self._rows.get(key)
+        if row is not None and row.matured:
+            self.n_late += self._in_window(row, outcome)
+            return
+        add_outcome(self._held.setdefault(key, []), outcome)
+        if row is None or row.exposed_at is None:
+            self._at(outcome.occurred_at + self._age, self._drop_held, key)
+
+    def _hold_for_unit(self, outcome: Outcome) -> None:
+        timeline = self._timelines.setdefault(outcome.unit_key, Timeline())
+        row = timeline.latest(outcome.occurred_at)
+        if row is not None and row.matured and self._in_window(row, outcome):
+            self.n_late += 1
+            return
+        add_outcome(timeline.outcomes, outcome)
+        self._at(outcome.occurred_at + self._age, self._drop_outcomes, outcome.unit_key)
+
+    def _at(self, due: datetime, drop: Callable[[Any], None], what: object) -> None:
+        heappush(self._expiring, (due, next(self._ticket), drop, what))
+
+    def _expire(self) -> None:
+        """Drop what no row that is still to mature can need: its time is a whole maturity age ago."""
+        while self._expiring and self._expiring[0][0] <= self._watermark:
+            _, _, drop, what = heappop(self._expiring)
+            drop(what)
+
+    def _drop_unexposed(self, row: Row) -> None:
+        if row.exposed_at is None:
+            del self._rows[row.key]
+            self._held.pop(row.key, None)
+
+    def _drop_early(self, key: _Key) -> None:
+        self._early.pop(key, None)
+
+    def _drop_void(self, outcome_id: str) -> None:
+        if self._voided.get(outcome_id, self._watermark) <= self._watermark:
+            self._voided.pop(outcome_id, None)
+
+    def _drop_held(self, key: _Key) -> None:
+        held = self._held.get(key)
+        if held is not None:
+            drop_outcomes(held, self._watermark - self._age)
+            if not held:
+                del self._held[key]
+
+    def _drop_outcomes(self, unit_key: int) -> None:
+        timeline = self._timelines.get(unit_key)
+        if timeline is not None:
+            drop_outcomes(timeline.outcomes, self._watermark - self._age)
+            self._drop_empty(unit_key, timeline)
+
+    def _forget_row(self, row: Row) -> None:
+        del self._rows[row.key]
+        timeline = self._timelines[row.unit_key]
+        timeline.rows.remove(row)
+        self._drop_empty(row.unit_key, timeline)
+
+    def _drop_empty(self, unit_key: int, timeline: Timeline) -> None:
+        if not timeline.rows and not timeline.outcomes:
+            del self._timelines[unit_key]
+
+
+def _forget(assignment: Assignment) -> Assignment:
+    """Return the row as the log has it once its unit was forgotten."""
+    return replace(assignment, unit=replace(assignment.unit, id=""), context={}, candidates=(), request_id="")
