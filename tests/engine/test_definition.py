@@ -1,0 +1,182 @@
+"""Definitions: what is filled in, and every rule that refuses."""
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from engine.definition import MAX_PAYLOAD_DEPTH, MAX_VARIANTS, define
+from engine.errors import InvalidExperiment
+from engine.experiments import (
+    ContextField,
+    ContextualSpec,
+    Experiment,
+    Factor,
+    FieldType,
+    FixedSpec,
+    Metric,
+    MetricKind,
+    RewardTerm,
+    ThompsonSpec,
+    Variant,
+)
+
+CLICK = Metric("click")
+SPEND = Metric("spend", MetricKind.REVENUE, cap=100.0)
+HERO = Experiment("hero", (Variant("plain"), Variant("bold")), (CLICK, SPEND))
+
+
+def grid(**levels):
+    factors = tuple(Factor(name, tuple(of)) for name, of in levels.items())
+    return Experiment("grid", (), (CLICK,), factors=factors)
+
+
+def test_what_is_left_out_is_filled_in():
+    hero = define(HERO)
+    assert (hero.control, hero.default, hero.seed, hero.reward) == ("plain", "plain", "hero", ())
+    assert define(replace(HERO, control="bold")).default == "bold"
+
+
+def test_defining_twice_changes_nothing():
+    for experiment in (HERO, grid(size="sl", colour="rgb"), replace(HERO, policy=ContextualSpec())):
+        once = define(experiment)
+        assert define(once) == once
+
+
+def test_a_policy_that_learns_is_rewarded_by_the_first_metric():
+    assert define(replace(HERO, policy=ThompsonSpec())).reward == (RewardTerm("click", 1.0),)
+
+
+def test_factors_generate_every_combination_the_first_slowest():
+    made = define(grid(size="sl", colour="rgb")).variants
+    assert [variant.name for variant in made] == ["s-r", "s-g", "s-b", "l-r", "l-g", "l-b"]
+    assert made[1].levels == {"size": "s", "colour": "g"}
+    assert made[1].payload == '{"size": "s", "colour": "g"}'
+
+
+def test_factors_can_bring_variants_with_payloads_of_their_own():
+    levels = [{"size": "s"}, {"size": "l"}]
+    own = tuple(Variant(name, '"x"', levels=level) for name, level in zip("ab", levels, strict=True))
+    assert define(replace(grid(size="sl"), variants=own)).variants == own
+
+
+def test_spaces_in_a_payload_make_no_other_experiment():
+    variants = (Variant("plain"), Variant("bold", '{"a":[1,2.50],"b":"\\u00e4"}'))
+    assert define(replace(HERO, variants=variants)).variants[1].payload == '{"a": [1, 2.5], "b": "ä"}'
+
+
+def with_variant(**changes):
+    return replace(HERO, variants=(Variant("plain"), replace(Variant("bold"), **changes)))
+
+
+def with_metric(**changes):
+    return replace(HERO, metrics=(replace(SPEND, **changes),))
+
+
+def with_reward(*terms):
+    return replace(HERO, policy=ThompsonSpec(), reward=tuple(RewardTerm(*term) for term in terms))
+
+
+@pytest.mark.parametrize("bad", ["", "Hero", "hero!", "-hero", "h" * 101, "hé", "he ro", "hero\n"])
+def test_an_id_is_plain(bad):
+    assert "small letters" in complaint(replace(HERO, experiment_id=bad))
+
+
+@pytest.mark.parametrize("bad", ["", "  ", "a\nb", "a\x00", "x" * 201])
+def test_a_name_prints(bad):
+    assert "printable characters" in complaint(with_variant(name=bad))
+    assert "printable characters" in complaint(replace(HERO, metrics=(Metric(bad),)))
+    assert "printable characters" in complaint(replace(HERO, context=(ContextField(bad, FieldType.TEXT),)))
+    assert "printable characters" in complaint(grid(**{bad: "sl"}))
+    assert "printable characters" in complaint(grid(size=("s", bad)))
+
+
+REFUSED = [
+    (replace(HERO, unit=""), "`unit` must name what is randomised"),
+    (replace(HERO, grace=timedelta(-1)), "`grace` must not be negative"),
+    (replace(HERO, variants=()), "2 to 1000 variants and has 0"),
+    (replace(HERO, variants=(Variant("plain"),)), "2 to 1000 variants and has 1"),
+    (replace(HERO, variants=tuple(Variant(str(n)) for n in range(1001))), "2 to 1000 variants and has 1001"),
+    (with_variant(name="plain"), "variant 'plain' is there 2 times"),
+    (replace(HERO, control="third"), "`control` names 'third', which is no variant (there are plain, bold)"),
+    (replace(HERO, default="third"), "`default` names 'third'"),
+    (with_variant(payload="{a: 1}"), "payload of variant 'bold' must be JSON"),
+    (with_variant(payload=""), "must be JSON"),
+    (with_variant(payload="NaN"), "must be JSON"),
+    (with_variant(payload="[1e999]"), "must be JSON"),
+    (with_variant(payload='"\\ud800"'), "must be JSON"),
+    (with_variant(payload="9" * 5000), "must be JSON"),
+    (with_variant(payload="[" * (MAX_PAYLOAD_DEPTH + 1) + "]" * (MAX_PAYLOAD_DEPTH + 1)), "of at most 40 levels"),
+    (with_variant(payload="[" * 100_000), "must be JSON"),
+    (with_variant(payload="[" * 100_000 + "]" * 100_000), "must be JSON"),
+    (with_variant(features={"price": math.inf}), "feature 'price' of variant 'bold' must be a finite number"),
+    (with_variant(features={"price": math.nan}), "must be a finite number"),
+    (grid(size=()), "factor 'size' needs at least two levels and has 0"),
+    (grid(size="s"), "factor 'size' needs at least two levels and has 1"),
+    (grid(size="ss"), "level of factor 'size' 's' is there 2 times"),
+    (grid(a=("x-y", "x"), b=("z", "y-z")), "variant 'x-y-z' is there 2 times"),
+    (grid(a="ab", **{f"b{n}": map(str, range(10)) for n in range(3)}), "2 to 1000 variants and has 2000"),
+    (replace(grid(size="sl"), factors=2 * (Factor("size", ("s", "l")),)), "factor 'size' is there 2 times"),
+    (replace(HERO, factors=(Factor("size", ("s", "l")),)), "either `variants` or `factors`"),
+    (replace(HERO, context=2 * (ContextField("a", FieldType.TEXT),)), "context field 'a' is there 2 times"),
+    (replace(HERO, requires_consent="ok"), "`requires_consent` names 'ok'"),
+    (replace(HERO, requires_consent="ok", context=(ContextField("ok", FieldType.TEXT),)), "as a flag"),
+    (replace(HERO, metrics=()), "at least one metric"),
+    (replace(HERO, metrics=(CLICK, CLICK)), "metric 'click' is there 2 times"),
+    (with_metric(window=timedelta(0)), "the window of metric 'spend' must be longer than nothing"),
+    (with_metric(cap=0.0), "the cap of metric 'spend' must be a positive number"),
+    (with_metric(cap=-1.0), "must be a positive number"),
+    (with_metric(cap=math.inf), "must be a positive number"),
+    (with_metric(cap=math.nan), "must be a positive number"),
+    (with_metric(kind=MetricKind.CONVERSION), "is a conversion, which has no cap"),
+    (with_reward(("clack", 1.0)), "the reward names 'clack', which is no metric"),
+    (with_reward(("click", 0.0)), "weight of 'click' is 0 and must be in (0, 1]"),
+    (with_reward(("click", math.nan)), "weight of 'click' is nan"),
+    (with_reward(("click", 0.6), ("spend", 0.5)), "the reward's weights sum to 1.1"),
+    (with_reward(("click", 0.5), ("click", 0.5)), "reward of metric 'click' is there 2 times"),
+    (replace(with_metric(cap=None), policy=ThompsonSpec()), "so it needs a `cap`"),
+    (replace(HERO, policy=FixedSpec({"plain": 0.5, "bold": 0.4})), "the weights sum to 0.9 and must sum to 1"),
+    (replace(HERO, policy=FixedSpec({"plain": 1.0})), "variant 'bold' needs a weight in (0, 1]"),
+    (replace(HERO, policy=FixedSpec({"plain": 1.0, "bold": 0.0})), "variant 'bold' needs a weight"),
+    (replace(HERO, policy=FixedSpec({"plain": math.nan, "bold": 0.5})), "variant 'plain' needs a weight"),
+    (replace(HERO, policy=FixedSpec({"plain": 0.5, "bold": 0.4, "b": 0.1})), "a weight names 'b', which is no variant"),
+    (replace(HERO, policy=ThompsonSpec(floor=0.0)), "the floor is 0 and must be in (0, 1]"),
+    (replace(HERO, policy=ThompsonSpec(floor=1.1)), "the floor is 1.1"),
+    (replace(HERO, policy=ContextualSpec(floor=math.nan)), "the floor is nan"),
+    (replace(HERO, policy=ThompsonSpec(control_share=1.0)), "the control share is 1 and must be in [0, 1)"),
+    (replace(HERO, policy=ThompsonSpec(control_share=-0.1)), "the control share is -0.1"),
+    (replace(HERO, policy=ThompsonSpec(publish_every=0)), "`publish_every` must be at least 1"),
+    (replace(HERO, policy=ThompsonSpec(prior_alpha=0.5)), "alpha and beta must be at least 1"),
+    (replace(HERO, policy=ThompsonSpec(prior_beta=math.nan)), "alpha and beta must be at least 1"),
+    (replace(HERO, policy=ThompsonSpec(prior_beta=math.inf)), "alpha and beta must be at least 1, and finite"),
+    (replace(HERO, policy=ContextualSpec(gamma=0.0)), "gamma must be a positive number"),
+    (replace(HERO, policy=ContextualSpec(gamma=math.inf)), "gamma must be a positive number"),
+]
+
+
+@pytest.mark.parametrize(("experiment", "part"), REFUSED, ids=[part for _, part in REFUSED])
+def test_every_rule_refuses(experiment, part):
+    assert part in complaint(experiment)
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    sentence = complaint(replace(HERO, unit="", control="third", metrics=()))
+    assert "`unit`" in sentence
+    assert "`control`" in sentence
+    assert "metric" in sentence
+
+
+def test_the_limits_themselves_are_allowed():
+    define(replace(HERO, variants=tuple(Variant(str(number)) for number in range(MAX_VARIANTS))))
+    define(with_variant(payload="[" * MAX_PAYLOAD_DEPTH + "]" * MAX_PAYLOAD_DEPTH, name="x" * 200))
+    define(replace(HERO, experiment_id="h" * 100, policy=ThompsonSpec(floor=1.0, prior_alpha=1.0)))
+    define(with_reward(("click", 0.1), ("spend", 0.9)))
+
+
+def complaint(experiment):
+    with pytest.raises(InvalidExperiment) as caught:
+        define(experiment)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"experiment {experiment.experiment_id!r}: ")
+    return sentence

@@ -1,0 +1,205 @@
+"""Files: what a marketer writes is what runs, and what is wrong is said in one line."""
+
+import json
+from dataclasses import MISSING, fields
+from datetime import timedelta
+
+import pytest
+
+from engine.errors import InvalidExperiment
+from engine.experiments import (
+    POLICY_SPECS,
+    Brief,
+    ContextField,
+    ContextualSpec,
+    Experiment,
+    ExposureRule,
+    Factor,
+    FieldType,
+    FixedSpec,
+    Metric,
+    MetricKind,
+    RewardTerm,
+    ThompsonSpec,
+    Variant,
+)
+from engine.files import Node, dump, load, parse
+
+HERO = "experiment: hero\nvariants: [plain, bold]\nmetrics: [click]\n"
+
+EVERYTHING = """\
+experiment: home-offer
+brief: {hypothesis: It depends on the visit, goal: growth, segment: new, moment: arrival, channel: web, tactic: saving}
+unit: session
+context: {device: text, visits: number, consent: flag, tags: [text], plan: {type: text, required: true}}
+requires_consent: consent
+variants:
+  general: {}
+  loyalty:
+  bundle:
+    payload: {headline: Two for one}
+    features: {price: 9.5, new: true, kind: set, tags: [a, b]}
+    levels: {size: large}
+control: loyalty
+default: bundle
+policy: {contextual: {floor: 0.05, control_share: 0.1, gamma: 5, publish_every: 50}}
+metrics:
+  click: {kind: conversion, window: 1h}
+  spend: {kind: revenue, window: 3d, cap: 500}
+reward: {click: 0.2, spend: 0.8}
+exposure: reported
+seed: spring
+grace: 1h
+"""
+
+
+def test_every_field_is_read():
+    experiment = load(EVERYTHING)
+    assert experiment == Experiment(
+        experiment_id="home-offer",
+        brief=Brief("It depends on the visit", "growth", "new", "arrival", "web", "saving"),
+        unit="session",
+        context=(
+            ContextField("device", FieldType.TEXT),
+            ContextField("visits", FieldType.NUMBER),
+            ContextField("consent", FieldType.FLAG),
+            ContextField("tags", FieldType.TEXTS),
+            ContextField("plan", FieldType.TEXT, required=True),
+        ),
+        requires_consent="consent",
+        variants=(
+            Variant("general"),
+            Variant("loyalty"),
+            Variant(
+                "bundle",
+                '{"headline": "Two for one"}',
+                {"price": 9.5, "new": True, "kind": "set", "tags": ("a", "b")},
+                {"size": "large"},
+            ),
+        ),
+        control="loyalty",
+        default="bundle",
+        policy=ContextualSpec(0.05, 0.1, 5.0, 50),
+        metrics=(
+            Metric("click", MetricKind.CONVERSION, timedelta(hours=1)),
+            Metric("spend", MetricKind.REVENUE, timedelta(days=3), 500.0),
+        ),
+        reward=(RewardTerm("click", 0.2), RewardTerm("spend", 0.8)),
+        exposure=ExposureRule.REPORTED,
+        seed="spring",
+        grace=timedelta(hours=1),
+    )
+    assert load(dump(experiment)) == experiment
+
+
+POLICIES = {
+    "fixed": "{weights: {plain: 0.9, bold: 0.1}}",
+    "thompson": "{floor: 0.1, control_share: 0.2, prior_alpha: 2, prior_beta: 3, publish_every: 9}",
+    "contextual": "{floor: 0.1, control_share: 0.2, gamma: 3, publish_every: 9}",
+}
+
+
+def test_no_field_is_forgotten():
+    """Every field differs from its default here, so that a new one fails until it can be written in a file."""
+    experiment = load(EVERYTHING)
+    records = [experiment, experiment.brief, experiment.variants[2], experiment.context[4], experiment.metrics[1]]
+    records += [load(HERO + f"policy: {{{kind}: {settings}}}").policy for kind, settings in POLICIES.items()]
+    assert POLICIES.keys() == POLICY_SPECS.keys()
+    left = {(type(record), field.name) for record in records for field in fields(record) if is_default(record, field)}
+    assert left == {(Experiment, "factors")}, "factors stand in the place of variants and are read below"
+
+
+def is_default(record, field):
+    default = field.default_factory() if field.default_factory is not MISSING else field.default
+    return getattr(record, field.name) == default
+
+
+def test_a_test_needs_four_lines():
+    experiment = load(HERO)
+    assert experiment.policy == FixedSpec()
+    assert (experiment.control, experiment.default, experiment.seed, experiment.unit) == (
+        "plain",
+        "plain",
+        "hero",
+        "customer",
+    )
+    assert dump(experiment) == HERO
+
+
+def test_factors_generate_the_variants():
+    experiment = load(
+        "experiment: hero\nfactors: {headline: [plain, urgent], image: [empty, product, people]}\nmetrics: [click]"
+    )
+    assert [variant.name for variant in experiment.variants][:2] == ["plain-empty", "plain-product"]
+    assert len(experiment.variants) == 6
+    assert json.loads(experiment.variants[-1].payload) == {"headline": "urgent", "image": "people"}
+    assert "variants" not in dump(experiment)
+
+
+@pytest.mark.parametrize(
+    "name", ["no", "on", "yes", "y", "1", "2024-01-01", "true", "null", "~", "0x10", "1e3", "12:30"]
+)
+def test_a_name_stays_text(name):
+    experiment = load(f"experiment: hero\nvariants: {{plain: {{}}, {name}: {{}}}}\nmetrics: [click]\ncontrol: {name}")
+    assert experiment.control == experiment.variants[1].name == name
+    assert load(dump(experiment)) == experiment
+    as_list = load(f"experiment: hero\nfactors: {{size: [{name}, other]}}\nmetrics: [click]")
+    assert as_list.factors == (Factor("size", (name, "other")),)
+
+
+@pytest.mark.parametrize(
+    ("written", "payload"),
+    [
+        ("{}", "{}"),
+        ("", "null"),
+        ("hello", '"hello"'),
+        ("no", '"no"'),
+        ("'1'", '"1"'),
+        ("[1, 1.5, true, null, no, 2024-01-01, 007]", '[1, 1.5, true, null, "no", "2024-01-01", "007"]'),
+        ("{a: {b: [c]}, ä: ☕}", '{"a": {"b": ["c"]}, "ä": "☕"}'),
+        ("{a: +5, b: -.5, c: 1e3}", '{"a": 5, "b": -0.5, "c": 1000.0}'),
+    ],
+)
+def test_a_payload_is_any_value(written, payload):
+    text = f"experiment: hero\nvariants:\n  plain:\n  bold:\n    payload: {written}\nmetrics: [click]"
+    assert load(text).variants[1].payload == payload
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("7d", timedelta(days=7)),
+        ("1h", timedelta(hours=1)),
+        ("30m", timedelta(minutes=30)),
+        ("45s", timedelta(seconds=45)),
+        ("1d12h", timedelta(days=1, hours=12)),
+        ("90m", timedelta(minutes=90)),
+        ("0.5s", timedelta(milliseconds=500)),
+        ("1h0.000001s", timedelta(hours=1, microseconds=1)),
+    ],
+)
+def test_durations(written, expected):
+    assert parse(f"window: {written}")["window"].duration() == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "spec"), [("thompson", ThompsonSpec()), ("contextual", ContextualSpec()), ("fixed", FixedSpec())]
+)
+def test_a_policy_can_be_one_word(word, spec):
+    for written in (word, f"{{{word}: {{}}}}", f"{{{word}: }}"):
+        assert load(HERO + f"policy: {written}").policy == spec
+
+
+def test_weights():
+    assert load(HERO + "policy: {fixed: {weights: {plain: 0.9, bold: 0.1}}}").policy == FixedSpec(
+        {"plain": 0.9, "bold": 0.1}
+    )
+
+
+def test_a_block_reads_other_files():
+    block = parse("{source: log.csv, seed: 7, shuffle: true, columns: {reward: spend}}", "recipe.yaml")
+    given = block.read(source=Node.text, seed=Node.whole, shuffle=Node.flag, columns=Node.block, skip=Node.whole)
+    assert given.pop("columns")["reward"].text() == "spend"
+    assert given == {"source": "log.csv", "seed": 7, "shuffle": True}
+    with pytest.raises(InvalidExperiment, match=r"recipe\.yaml, line 1: unknown field `seed`"):
+        block.read(source=Node.text)

@@ -1,0 +1,141 @@
+"""What is dumped is loaded again, for every experiment that there can be."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.blocks import duration_text
+from engine.definition import MAX_PAYLOAD_DEPTH, define
+from engine.experiments import (
+    Brief,
+    ContextField,
+    ContextualSpec,
+    Experiment,
+    ExposureRule,
+    Factor,
+    FieldType,
+    FixedSpec,
+    Metric,
+    MetricKind,
+    RewardTerm,
+    ThompsonSpec,
+    Variant,
+)
+from engine.files import dump, load, parse
+
+words = st.sampled_from(["no", "on", "1", "2024-01-01", "null", "ä ö", " padded ", "it's", 'say "x"', "a: b", "#x"])
+names = words | st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+texts = st.just("") | words | st.text(max_size=12)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+payloads = st.recursive(
+    st.none() | st.booleans() | st.integers() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+).map(json.dumps)
+features = st.dictionaries(names, numbers | st.booleans() | texts | st.lists(texts, max_size=3).map(tuple), max_size=3)
+levels = st.lists(st.sampled_from("abcd"), min_size=2, max_size=3, unique=True).map(tuple)
+named = {"min_size": 1, "max_size": 3, "unique_by": lambda each: each.name}
+factor_tuples = st.lists(st.builds(Factor, names, levels), **named).map(tuple)
+field_tuples = st.lists(st.builds(ContextField, names, st.sampled_from(FieldType), st.booleans()), **named).map(tuple)
+windows = st.timedeltas(min_value=timedelta(microseconds=1))
+conversions = st.builds(Metric, names, st.just(MetricKind.CONVERSION), windows)
+revenues = st.builds(Metric, names, st.just(MetricKind.REVENUE), windows, st.none() | st.floats(0.01, 1e9))
+metric_tuples = st.lists(conversions | revenues, **named).map(tuple)
+
+
+def shares_of(keys):
+    counts = st.lists(st.integers(1, 100), min_size=len(keys), max_size=len(keys))
+    return counts.map(lambda parts: {key: part / sum(parts) for key, part in zip(keys, parts, strict=True)})
+
+
+def policies_of(variant_names):
+    floor, share, prior, every = st.floats(1e-6, 1), st.floats(0, 0.99), st.floats(1, 99), st.integers(1, 10**6)
+    return (
+        st.builds(FixedSpec, st.just({}) | shares_of(variant_names))
+        | st.builds(ThompsonSpec, floor, share, prior, prior, every)
+        | st.builds(ContextualSpec, floor, share, st.floats(0.1, 99), every)
+    )
+
+
+@st.composite
+def plain_variants(draw):
+    made = st.builds(Variant, names, st.just("{}") | payloads, features, st.dictionaries(names, names, max_size=2))
+    unique = st.lists(made, min_size=2, max_size=4, unique_by=lambda variant: variant.name)
+    return (), tuple(draw(unique))
+
+
+@st.composite
+def factorial_variants(draw):
+    factors = draw(factor_tuples)
+    made = define(Experiment("e", (), (Metric("m"),), factors=factors)).variants
+    if draw(st.booleans()):
+        made = tuple(Variant(f"v{n}", draw(payloads), levels=variant.levels) for n, variant in enumerate(made))
+    return factors, made
+
+
+@st.composite
+def experiments(draw):
+    factors, variants = draw(plain_variants() | factorial_variants())
+    variant_names = [variant.name for variant in variants]
+    metrics = draw(metric_tuples)
+    learnable = [metric.name for metric in metrics if metric.kind is MetricKind.CONVERSION or metric.cap]
+    context = draw(st.just(()) | field_tuples)
+    flags = [field.name for field in context if field.type is FieldType.FLAG]
+    experiment = Experiment(
+        experiment_id=draw(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,99}", fullmatch=True)),
+        variants=variants,
+        metrics=metrics,
+        brief=draw(st.builds(Brief, *(6 * [texts]))),
+        factors=factors,
+        context=context,
+        requires_consent=draw(st.sampled_from(["", *flags])),
+        unit=draw(st.just("customer") | names),
+        control=draw(st.sampled_from(["", *variant_names])),
+        default=draw(st.sampled_from(["", *variant_names])),
+        policy=draw(policies_of(variant_names)) if learnable else FixedSpec(),
+        reward=tuple(RewardTerm(*term) for term in draw(st.just({}) | shares_of(learnable)).items()),
+        exposure=draw(st.sampled_from(ExposureRule)),
+        seed=draw(texts),
+        grace=draw(st.just(timedelta(0)) | windows),
+    )
+    if experiment.policy.learns and not experiment.reward:
+        return define(replaced_reward(experiment, learnable[0]))
+    return define(experiment)
+
+
+def replaced_reward(experiment, metric):
+    """Return it with a reward: the first metric, which it would get, may be revenue without a cap."""
+    return replace(experiment, reward=(RewardTerm(metric, 1.0),))
+
+
+@given(experiments())
+def test_what_is_dumped_is_loaded_again(experiment):
+    text = dump(experiment)
+    again = load(text)
+    assert again == experiment
+    assert feature_types(again) == feature_types(experiment), "true is no 1.0, though they are equal"
+    assert dump(again) == text
+
+
+def feature_types(experiment):
+    return [[type(value) for value in variant.features.values()] for variant in experiment.variants]
+
+
+@given(st.timedeltas(min_value=timedelta(0)))
+def test_a_duration_is_exact(duration):
+    assert parse(f"window: {duration_text(duration)}")["window"].duration() == duration
+
+
+def test_the_deepest_payload_comes_back():
+    deep = MAX_PAYLOAD_DEPTH * "[" + MAX_PAYLOAD_DEPTH * "]"
+    experiment = define(Experiment("e", (Variant("a", deep), Variant("b")), (Metric("m"),)))
+    assert load(dump(experiment)) == experiment
+
+
+def test_the_largest_experiment_comes_back():
+    variants = tuple(Variant(f"offer {number}", f'{{"price": {number}}}') for number in range(1000))
+    experiment = define(Experiment("e", variants, (Metric("m"),)))
+    assert load(dump(experiment)) == experiment
