@@ -1,0 +1,61 @@
+"""What can be said of a bandit without correcting for how it collected its data.
+
+The means of its variants are shown, and marked as naive. What compares is the contrast of its groups: units were
+drawn into the control's share or the policy's before the policy saw them, at a constant share, so by unit and
+whatever they were served it is a plain A/B test of the policy as a whole against the control.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis import crediting, timeline
+from analysis.arrays import Flags
+from analysis.crediting import Subjects
+from analysis.document import Timeline
+from analysis.frames import Frame
+from engine.records import Source
+
+CONTROL_GROUP, POLICY_GROUP = 0, 1
+"""The labels of the groups' subjects."""
+
+GROUPS = ("the control group", "the policy group")
+"""Their names, by label."""
+
+
+def draws(frame: Frame) -> Flags:
+    """Return the policy's own draws, (n_assignments,)."""
+    return frame.assignments.is_usable & ~frame.assignments.is_control_group
+
+
+def group_subjects(frame: Frame) -> Subjects:
+    """Return all units by their group, from their first assignment on, whatever they were served.
+
+    Of a replay only the exposed ones, from their exposure on: what a replay rejects was never shown to anybody.
+    """
+    rows = frame.assignments
+    replayed = rows.source == Source.REPLAYED.value
+    since = np.where(replayed, rows.exposed_at, rows.at)
+    label = np.where(rows.is_control_group, CONTROL_GROUP, POLICY_GROUP)
+    return crediting.units(frame, ~replayed | rows.is_exposed, label, since)
+
+
+def allocation(frame: Frame) -> Timeline | None:
+    """Return the mean logged probability of each variant over time, or None for a single stretch of time."""
+    chosen = draws(frame) & (frame.assignments.pattern >= 0)
+    if not chosen.any():
+        return None
+    spread = timeline.stretches(frame.assignments.at[chosen])
+    if len(spread) < 2:
+        return None
+    probabilities = frame.assignments.patterns[frame.assignments.pattern[chosen]]
+    return Timeline(
+        "Allocation over time",
+        "Mean probability that the policy gave each variant, as logged with each draw.",
+        spread.starts,
+        spread.step_s,
+        frame.variants,
+        tuple(tuple(spread.means(probabilities[:, place])) for place in range(len(frame.variants))),
+        is_share=True,
+        floor=frame.experiment.policy.floor / len(frame.experiment.variants) or None,
+    )
