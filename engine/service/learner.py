@@ -1,6 +1,7 @@
 """The learner process: reads the log, learns, writes its own file, and asks the server to move the live pointer.
 
-Run by the server as `python -m engine.service.learner DIRECTORY ADDRESS`. It ends when the server that started it does.
+Run by the server as `python -m engine.service.learner DIRECTORY ADDRESS PID`, PID being its own. It ends when the server
+does, however that ends.
 """
 
 from __future__ import annotations
@@ -25,9 +26,8 @@ _PUBLISH_TIMEOUT_S = 10.0
 _log = logging.getLogger(__name__)
 
 
-def run(directory: Path, address: str) -> None:
-    """Learn until the server is gone."""
-    server = os.getppid()
+def run(directory: Path, address: str, server: int) -> None:
+    """Learn until the process `server`, which started this one, is gone."""
     reader, snapshots = open_reader(directory), open_snapshots(directory, write=True)
     pool = LearnerPool(reader, snapshots)
     with grpc.insecure_channel(address) as channel:
@@ -52,4 +52,4 @@ def _publish(stub: LearningServiceStub, snapshot: Snapshot) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then stops this process
-    run(Path(sys.argv[1]), sys.argv[2])
+    run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -205,7 +206,8 @@ def _bind(server: grpc.aio.Server, address: str) -> str:
 
 async def _keep_learning(directory: Path, address: str) -> None:
     """Run the learner process, and run it again when it dies."""
-    command = (sys.executable, "-m", "engine.service.learner", str(directory), address)
+    # The learner cannot ask for its parent: if that is gone already, it would take whoever inherited it for the server.
+    command = (sys.executable, "-m", "engine.service.learner", str(directory), address, str(os.getpid()))
     while True:
         # Not asyncio's subprocess: it forks, and gRPC's threads do not survive a fork.
         process = subprocess.Popen(command)  # noqa: S603 (our own module)

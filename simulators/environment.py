@@ -1,0 +1,55 @@
+"""What a simulated world is asked: who comes by, what comes of an answer, and what it was worth on average."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from numpy.random import Generator
+
+from engine.experiments import Experiment, Variant
+from engine.records import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A unit comes by. `context` is all that the world shows of it; an experiment sees what it declares."""
+
+    unit_id: str
+    at: datetime
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What a unit did after an answer: an outcome that will be told at `at`, of the assignment or of the unit.
+
+    `value` is None for a conversion.
+    """
+
+    metric: str
+    value: float | None
+    at: datetime
+    of_unit: bool
+
+
+class World(Protocol):
+    """Units that visit and react; only simulators know its rates.
+
+    All chance comes from the generator that is passed in. How much of it an answer uses does not depend on the
+    variant, so two policies under one seed meet the same customers with the same luck.
+    """
+
+    def visits(self, n_customers: int, start: datetime, span: timedelta, rng: Generator) -> list[Visit]:
+        """Return the visits of a number of customers, in the order of time, all within `span` of `start`."""
+
+    def context(self, experiment: Experiment, visit: Visit) -> Context:
+        """Return the fields that an experiment declares, as this visit has them."""
+
+    def outcomes(self, experiment: Experiment, visit: Visit, variant: Variant, rng: Generator) -> Sequence[Happening]:
+        """Return what comes of showing a variant to a visit, and is told."""
+
+    def expected_rewards(self, experiment: Experiment, visit: Visit) -> Mapping[str, float]:
+        """Return the expected reward of each variant for this visit, by name: what an oracle knows."""

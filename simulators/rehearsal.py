@@ -1,0 +1,60 @@
+"""`armlift simulate`: an experiment file meets a simulated world in this process, before anybody real meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from engine import files
+from engine.experiments import Experiment
+from engine.records import Reason
+from simulators.doors import EngineDoor
+from simulators.environment import World
+from simulators.play import Player
+from simulators.showing import allocation_table, progress, score_table
+from simulators.traffic import closing_visit
+from simulators.worlds import Storefront
+
+WORLDS: Mapping[str, type[World]] = {"storefront": Storefront}
+"""The worlds by name."""
+
+_START = datetime(2026, 3, 2, tzinfo=UTC)
+_SPAN = timedelta(days=30)
+
+
+def rehearse(
+    world: World, experiments: list[Experiment], n_customers: int, seed: int, console: Console | None = None
+) -> tuple[EngineDoor, Player]:
+    """Return the door and the player after 30 simulated days; the same seed gives the same log."""
+    rng = np.random.default_rng(seed)
+    visits = world.visits(n_customers, _START, _SPAN, rng)
+    visits.append(closing_visit(visits, experiments))
+    door = EngineDoor(experiments, _START, seed)
+    player = Player(world, experiments, door, rng)
+    with progress(console or Console(quiet=True), "Customers visit", len(visits)) as advance:
+        player.play(visits, advance)
+    return door, player
+
+
+def run(world: str, file: Path, n_customers: int, seed: int, console: Console) -> None:
+    """Print how an experiment file fares: its allocation, and its reward against random and the oracle.
+
+    Raises:
+        InvalidExperiment: the file is refused.
+    """
+    experiment = files.read(file)
+    _, player = rehearse(WORLDS[world](), [experiment], n_customers, seed, console)
+    tally = player.tallies[experiment.experiment_id]
+    console.print(f"{experiment.experiment_id} in {world}: {n_customers:,} customers, {_SPAN.days} simulated days")
+    for reason, count in sorted(tally.reasons.items()):
+        if reason != Reason.DRAWN.name:
+            console.print(f"  {count:,} answers were the default: {reason.lower().replace('_', ' ')}")
+    console.print(allocation_table(tally))
+    if tally.experiment.reward:
+        terms = " + ".join(f"{term.weight:g} x {term.metric}" for term in tally.experiment.reward)
+        console.print(f"reward: {terms}")
+        console.print(score_table([tally]))

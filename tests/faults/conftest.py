@@ -1,0 +1,51 @@
+"""A real server in a process of its own, to be killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass
+class RunningServer:
+    process: subprocess.Popen[str]
+    address: str
+
+    def kill(self) -> None:
+        """End it by SIGKILL: nothing is flushed, nothing is said goodbye to."""
+        self.process.kill()
+        self.process.wait()
+
+    def learner(self) -> int:
+        """Return the process id of the learner beside it."""
+        (pid,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(pid)
+
+
+StartServer = Callable[[str], RunningServer]
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Start servers on one store, by the clock that is named; what still runs at the end is killed."""
+    started: list[RunningServer] = []
+
+    def start(clock: str) -> RunningServer:
+        command = [sys.executable, "-m", "engine.cli", "serve", "--store", str(tmp_path / "store"), "--clock", clock]
+        process = subprocess.Popen([*command, "--address", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        address = process.stdout.readline().removeprefix("serving on ").strip()
+        server = RunningServer(process, address)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.kill()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
