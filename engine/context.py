@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 
 from engine.experiments import Experiment, FieldType
 from engine.records import Context, ContextValue, Reason, Value
+
+
+_LARGEST = sys.float_info.max
+"""A comparison with it refuses NaN, the infinities, and whole numbers that no float holds."""
 
 
 def declared(experiment: Experiment, raw: Mapping[str, Value]) -> tuple[Context, Reason | None]:
@@ -36,9 +40,8 @@ def declared(experiment: Experiment, raw: Mapping[str, Value]) -> tuple[Context,
 
 
 def _number(value: Value) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) <= _LARGEST else None
 
 
 def _text(value: Value) -> str | None:

@@ -8,7 +8,7 @@ from enum import Enum
 from engine import assignment as decision
 from engine import randomness
 from engine.catalog import FindSnapshot, Live, live, restore
-from engine.errors import SnapshotRefused
+from engine.errors import PolicyFailed, SnapshotRefused
 from engine.experiments import Experiment, ExperimentState, Status
 from engine.ports import Reader
 from engine.records import Assignment
@@ -55,19 +55,18 @@ class Recomputer:
         if not row.unit.id:
             forgotten = Step("unit", "forgotten, and its context with it: the distribution cannot be made again")
             return Explanation(Verdict.FORGOTTEN, (_request(row), forgotten, _draw(row)))
+        steps = (_request(row), *self._steps(row))
+        return Explanation(Verdict.REPRODUCED if all(step.holds for step in steps) else Verdict.DIFFERS, steps)
+
+    def _steps(self, row: Assignment) -> tuple[Step, ...]:
         try:
             known = self._live(row)
+            group, context = _group(row, known.experiment), _context(row)
+            return group, context, _distribution(row, known), self._number(row, known.experiment), _draw(row)
         except SnapshotRefused as refused:
-            return Explanation(Verdict.DIFFERS, (_request(row), Step("snapshot", str(refused), holds=False)))
-        steps = (
-            _request(row),
-            _group(row, known.experiment),
-            _context(row),
-            _distribution(row, known),
-            self._number(row, known.experiment),
-            _draw(row),
-        )
-        return Explanation(Verdict.REPRODUCED if all(step.holds for step in steps) else Verdict.DIFFERS, steps)
+            return (Step("snapshot", str(refused), holds=False),)
+        except (PolicyFailed, LookupError, ValueError) as error:
+            return (Step("row", f"no draw could have left it: {error}", holds=False),)
 
     def _live(self, row: Assignment) -> Live:
         key = row.experiment_id, row.revision, row.epoch, row.snapshot

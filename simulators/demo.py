@@ -34,10 +34,10 @@ def run(out: Path, n_customers: int, seed: int, console: Console) -> None:
     """Leave a store, four reports and an index in `out`, and print what was learned.
 
     Raises:
-        InvalidRequest: `out` holds a store that no demo made.
+        InvalidRequest: `out` holds something of these names that no earlier run made.
         ArmliftError: the server or its learner failed.
     """
-    store = claim(out / "store")
+    store = claim(out, ("store", "server.log", "index.html", *NAMES)) / "store"
     experiments = [_experiment(name) for name in NAMES]
     world, rng = Storefront(), np.random.default_rng(seed)
     visits = _visits(world, experiments, n_customers, rng)

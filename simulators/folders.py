@@ -1,36 +1,30 @@
-"""Folders of one's own: what an earlier run left is removed, what somebody else put there never is."""
+"""Where runs leave what they made: a later run replaces it, and what somebody else put there is never touched."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import InvalidRequest
 
-_MARKER = ".made-by-armlift-simulators"
+_MARKER = ".made-by-armlift"
 
 
-def claim(directory: Path) -> Path:
-    """Return the directory, made and empty but for a marker.
+def claim(directory: Path, names: Iterable[str]) -> Path:
+    """Return the directory, made if it is not there, with none of these names in it.
 
     Raises:
-        InvalidRequest: there is something that no earlier run made.
+        InvalidRequest: one of the names is there, and no earlier run marked the directory.
     """
-    if directory.exists() and not (directory / _MARKER).is_file():
-        if not directory.is_dir() or any(directory.iterdir()):
-            raise InvalidRequest(f"{directory} holds something that no earlier run made: choose another --out")
-    elif directory.exists():
-        shutil.rmtree(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / _MARKER).touch()
+    found = [directory / name for name in names if (directory / name).exists()]
+    if found and not (directory / _MARKER).is_file():
+        raise InvalidRequest(f"{found[0]} was not made by an earlier run: choose another --out")
+    for path in found:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / _MARKER).touch()
+    except OSError as error:
+        raise InvalidRequest(f"{directory} cannot be written ({error.strerror}): choose another --out") from None
     return directory
-
-
-def discard(directory: Path) -> None:
-    """Remove what an earlier run made, if it is there.
-
-    Raises:
-        InvalidRequest: no earlier run made it.
-    """
-    if directory.exists():
-        shutil.rmtree(claim(directory))

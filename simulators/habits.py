@@ -40,6 +40,7 @@ _ORDERS = _by_segment(0.040, 0.050, 0.065, 0.100)
 
 HABITS: Mapping[str, Habit] = {
     "click": Habit("click", _by_segment(0.10, 0.10, 0.11, 0.13), timedelta(minutes=4)),
+    "row-click": Habit("row-click", _by_segment(0.10, 0.10, 0.11, 0.13), timedelta(minutes=3)),
     "purchase": Habit("purchase", _by_segment(0.04, 0.05, 0.05, 0.07), timedelta(hours=10)),
     "signup": Habit("signup", _by_segment(0.07, 0.06, 0.06, 0.04), timedelta(hours=1), of_unit=True),
     "order": Habit("order", _ORDERS, timedelta(hours=8), of_unit=True),

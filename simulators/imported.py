@@ -14,7 +14,6 @@ from engine.ports import Store
 from engine.randomness import assignment_id, quantise, request_id
 from engine.records import Assignment, DrawKey, Entry, Outcome, Reason, Source, Unit
 from engine.storage import open_store
-from simulators.folders import claim, discard
 from simulators.recipe import Recipe
 from simulators.rows import Row, span
 
@@ -23,22 +22,15 @@ _ROWS_A_COMMIT = 2000
 
 
 def import_rows(directory: Path, recipe: Recipe, rows: Sequence[Row]) -> Iterator[int]:
-    """Make a store of the rows, and yield how many more are in; the store is there when all of them are, or not at all.
-
-    Raises:
-        InvalidRequest: the directory holds what no earlier run made.
-    """
-    discard(directory)
-    unfinished = claim(directory.with_name(directory.name + ".unfinished"))
+    """Make a store of the rows in a directory, and yield how many more are in: it is complete when this has ended."""
     started, ended = span(rows, recipe.metrics)
-    with closing(open_store(unfinished)) as store:
+    with closing(open_store(directory)) as store:
         running = _move(store, _create(store, recipe.imported(), started), Status.RUNNING, started)
         for start in range(0, len(rows), _ROWS_A_COMMIT):
             chunk = rows[start : start + _ROWS_A_COMMIT]
             store.append([entry for row in chunk for entry in entries(recipe, row, ended)])
             yield len(chunk)
         _move(store, running, Status.CONCLUDED, ended)
-    unfinished.rename(directory)
 
 
 def entries(recipe: Recipe, row: Row, received_at: datetime) -> Iterator[Entry]:

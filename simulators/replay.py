@@ -13,12 +13,15 @@ from engine.experiments import Experiment, MetricKind
 from simulators import values
 from simulators.folders import claim
 from simulators.imported import import_rows
-from simulators.recipe import Recipe, read_recipe
+from simulators.recipe import REPLAYED, Recipe, read_recipe
 from simulators.rejection import replay
 from simulators.rows import Row, Table, read_rows
 from simulators.serving import opened, serving, start_all
 from simulators.showing import progress
 from simulators.values import Value
+
+UNFINISHED = "imported.unfinished"
+"""The name of an imported log that is not complete."""
 
 _WHY = "armlift replay"
 _MEANING = (
@@ -34,15 +37,18 @@ def run(csv: Path, recipe_file: Path, out: Path, skip_broken: bool, console: Con
 
     Raises:
         InvalidExperiment: the recipe is refused.
-        InvalidRequest: the file is refused, or `out` holds what no replay made; nothing was imported then.
+        InvalidRequest: the file is refused, or `out` holds what no earlier run made; nothing was changed then.
         ArmliftError: the server or its learner failed.
     """
     recipe = read_recipe(recipe_file)
     table = read_rows(csv, recipe, skip_broken)
     _say_rows(console, csv, recipe, table)
+    claim(out, ("imported", UNFINISHED, "replayed", "server.log", "index.html", recipe.name, recipe.name + REPLAYED))
     with progress(console, "Import", len(table.rows)) as advance:
-        for count in import_rows(out / "imported", recipe, table.rows):
+        for count in import_rows(out / UNFINISHED, recipe, table.rows):
             advance(count)
+    # Only a log that is complete gets the name of one.
+    (out / UNFINISHED).rename(out / "imported")
     accepted = _replayed(recipe.replayed(), table.rows, out, console)
     index = _write_reports(recipe, out)
     console.print(_table(recipe, table.rows, accepted))
@@ -62,7 +68,7 @@ def _say_rows(console: Console, csv: Path, recipe: Recipe, table: Table) -> None
 
 
 def _replayed(experiment: Experiment, rows: Sequence[Row], out: Path, console: Console) -> list[Row]:
-    store = claim(out / "replayed")
+    store = out / "replayed"
     with serving(store, out / "server.log") as address:
         start_all(address, [experiment], _WHY)
         with opened(store, address) as door, progress(console, "Replay", len(rows)) as advance:

@@ -20,6 +20,8 @@ HOUSES = {"engine": "engine", "simulators": "simulators", "analysis": "analysis"
 MAX_FILE_LINES = 350
 MAX_FUNCTION_LINES = 45
 
+COMMAND_FILES = ("engine/cli.py", "engine/commands/", "simulators/commands.py", "analysis/commands.py")
+
 OWNERS = {
     "vowpal_wabbit_next": ("engine/policies/vowpal.py",),
     "sqlite3": ("engine/storage/",),
@@ -37,8 +39,8 @@ OWNERS = {
     "jinja2": ("analysis/render.py",),
     "markupsafe": ("analysis/render.py",),
     "narwhals": ("analysis/frames.py",),
-    "click": ("engine/cli.py", "engine/commands/", "simulators/commands.py", "analysis/commands.py"),
-    "rich": ("engine/cli.py", "engine/commands/", "simulators/commands.py", "analysis/commands.py"),
+    "click": COMMAND_FILES,
+    "rich": (*COMMAND_FILES, "simulators/showing.py"),
 }
 """Where an outside package may be imported, whatever else is there."""
 

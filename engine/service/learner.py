@@ -1,7 +1,7 @@
 """The learner process: reads the log, learns, writes its own file, and asks the server to move the live pointer.
 
-Run by the server as `python -m engine.service.learner DIRECTORY ADDRESS PID`, PID being its own. It ends when the server
-does, however that ends.
+Run by the server as `python -m engine.service.learner DIRECTORY ADDRESS PID`, PID being the server's. It ends when the
+server does, however that ends.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import grpc
 from armlift.v1.learning_pb2 import PublishSnapshotRequest
 from armlift.v1.learning_pb2_grpc import LearningServiceStub
 
+from engine.errors import InvalidTransition, SnapshotRefused, StoreUnavailable, UnknownExperiment
 from engine.learning import LearnerPool
 from engine.records import Snapshot
+from engine.service.status import hearing
 from engine.storage import open_reader, open_snapshots
 
 _IDLE_S = 0.05
@@ -44,12 +46,17 @@ def run(directory: Path, address: str, server: int) -> None:
 def _publish(stub: LearningServiceStub, snapshot: Snapshot) -> None:
     request = PublishSnapshotRequest(experiment_id=snapshot.experiment_id, epoch=snapshot.epoch, snapshot=snapshot.hash)
     try:
-        stub.PublishSnapshot(request, timeout=_PUBLISH_TIMEOUT_S, wait_for_ready=True)
-    except grpc.RpcError as error:
+        with hearing():
+            stub.PublishSnapshot(request, timeout=_PUBLISH_TIMEOUT_S)
+    except (SnapshotRefused, InvalidTransition, UnknownExperiment) as refused:
         # The server goes on with the snapshot before; the next one will be tried in its turn.
-        _log.error("snapshot %s of %s was not taken: %s", snapshot.hash[:12], snapshot.experiment_id, error)
+        _log.error("snapshot %s of %s was not taken: %s", snapshot.hash[:12], snapshot.experiment_id, refused)
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then stops this process
-    run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    try:
+        run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    except StoreUnavailable as error:
+        # What could not be published is not noted as done, so the next learner publishes it.
+        sys.exit(f"the learner ends: {error}")

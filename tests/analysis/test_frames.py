@@ -10,8 +10,8 @@ from analysis import crediting, frames
 from engine.errors import UnknownExperiment
 from engine.experiments import Experiment, ExposureRule, FixedSpec, Metric, MetricKind, ThompsonSpec, Variant
 from engine.randomness import ONE
-from engine.rewards import RewardLedger
 from engine.records import Group
+from engine.rewards import RewardLedger
 
 DAY = timedelta(days=1)
 TEST = Experiment("hero", (Variant("a"), Variant("b")), (Metric("click", window=DAY),))

@@ -164,7 +164,7 @@ def test_the_draws_have_the_declared_frequencies(keyed_by):
 
 def test_the_draws_of_two_experiments_are_independent():
     """Against theory: over 200 pairs the sum of chi-squares on 2 degrees of freedom each is about 400 +- 28.3 z."""
-    pairs, n = 200, 1000
+    pairs, n = 200, 500
     units = [f"customer-{i}" for i in range(n)]
     statistics = []
     for pair in range(pairs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ class RunningServer:
 
     def learner(self) -> int:
         """Return the process id of the learner beside it."""
-        (pid,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(pid)
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        while not children.read_text():
+            time.sleep(0.01)  # it is started once the server answers
+        return int(children.read_text())
 
 
 StartServer = Callable[[str], RunningServer]

@@ -27,7 +27,8 @@ from engine.storage import open_reader, open_snapshots
 from engine.storage.memory import MemorySnapshots
 
 N_ROUNDS = 4
-PATIENCE_S = 10.0
+N_BEFORE_KILL = 50
+PATIENCE_S = 30.0  # only a machine that is busy with other things comes near it
 DRIVER = Path(__file__).with_name("driver.py")
 VARIANTS = (Variant("plain"), Variant("bold"), Variant("loud"))
 CLICK = Metric("click", window=timedelta(milliseconds=200))
@@ -97,8 +98,8 @@ def notes(tmp_path: Path, start_server: Callable[[str], Any]) -> list[Path]:
         if number == 0:
             run(server.address, BUTTON, OFFER)
         driver = subprocess.Popen([sys.executable, str(DRIVER), server.address, str(path), f"round-{number}"])
-        until(lambda path=path: path.exists() and '"recorded"' in path.read_text())
-        time.sleep(chance.uniform(0.1, 0.8))
+        until(lambda path=path: path.exists() and path.read_text().count('"recorded"') > N_BEFORE_KILL)
+        time.sleep(chance.uniform(0.0, 0.5))
         server.kill()
         assert driver.wait(PATIENCE_S) == 0
     return paths
@@ -110,7 +111,6 @@ def test_no_acknowledgement_is_lost_and_a_repeated_request_has_one_answer(
     log = read_log(tmp_path / "store")
     rows, exposed, outcomes = log.by_request(), log.exposed(), log.outcomes()
     assigned, met, came = (notes_of(notes, kind) for kind in ("assigned", "exposed", "recorded"))
-    assert min(len(notes_of([path], "assigned")) for path in notes) > 50, "the server was not under load"
 
     for note in assigned:
         row = rows[note["request_id"]]
@@ -154,18 +154,17 @@ def test_a_killed_learner_goes_on_and_learns_the_same_bytes(tmp_path: Path, star
     start = datetime(2024, 1, 1, tzinfo=UTC)
     with Client(server.address, timeout_s=PATIENCE_S) as client, Management(server.address, "tests") as management:
 
-        def live() -> str:
-            return management.get("offer").snapshot
+        def published(n_snapshots: int) -> bool:
+            hashes = _hashes(tmp_path)
+            return len(hashes) == n_snapshots and management.get("offer").snapshot == hashes[-1]
 
         _visits(client, start, 0, 90)
-        until(lambda: live() != "")
-        before, killed = live(), server.learner()
+        until(lambda: published(4))  # one of 20 rewards each; the latest visit is not mature yet
+        killed = server.learner()
         os.kill(killed, signal.SIGKILL)
         _visits(client, start, 90, 180)
-        until(lambda: live() != before)
+        until(lambda: published(8))
         assert server.learner() != killed
-        until(lambda: len(_hashes(tmp_path)) == 8)  # 180 rewards, of which the latest is not mature; 20 a snapshot
-        until(lambda: live() == _hashes(tmp_path)[-1])
     reader = open_reader(tmp_path / "store")
     undisturbed = LearnerPool(reader, MemorySnapshots()).step()
     assert _hashes(tmp_path) == [snapshot.hash for snapshot in undisturbed]
