@@ -33,7 +33,7 @@ demo: $(VENV)/.installed-demo  ## run the demo into out/demo
 	$(VENV)/bin/armlift demo --out out/demo
 
 test: $(VENV)/.installed-test  ## run all tests
-	$(RUN) -m pytest -n 2 --durations=10
+	$(RUN) -m pytest --durations=10
 
 lint: $(VENV)/.installed-test  ## check style and form
 	$(RUN) -m ruff check .

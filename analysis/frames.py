@@ -202,18 +202,31 @@ def _patterns(raw: dict[str, list[Any]], names: tuple[str, ...]) -> tuple[Ints, 
     """Return each row's distribution as an index, (n,); the distributions, (n_patterns, n_variants); and which hold."""
     index: dict[tuple[str, bytes], int] = {}
     rows = [index.setdefault(key, len(index)) for key in zip(raw["eligible"], raw["distribution"], strict=True)]
-    places = {name: place for place, name in enumerate(names)}
     patterns = np.zeros((max(len(index), 1), len(names)))
     is_whole = np.zeros(len(patterns), np.bool_)
+    alike: dict[str, list[tuple[int, bytes]]] = {}
     for (eligible, distribution), row in index.items():
-        members = [places.get(name, -1) for name in json.loads(eligible)]
-        weights = np.frombuffer(distribution, "<i8")
-        if members and len(members) == len(weights) and int(weights.sum()) == ONE and weights.min() >= 0:
-            columns = np.array(members)
-            # An eligible variant that neither is declared nor was ever drawn has no column; its mass is left out.
-            patterns[row, columns[columns >= 0]] = weights[columns >= 0] / ONE
-            is_whole[row] = True
+        alike.setdefault(eligible, []).append((row, distribution))
+    for eligible, found in alike.items():
+        _fill(patterns, is_whole, json.loads(eligible), found, names)
     return np.array(rows, np.int64), patterns, is_whole
+
+
+def _fill(
+    patterns: Floats, is_whole: Flags, eligible: list[str], found: list[tuple[int, bytes]], names: tuple[str, ...]
+) -> None:
+    """Write the distributions over some eligible variants, as (row, bytes), into the rows of `patterns`."""
+    fitting = [(row, weights) for row, weights in found if eligible and len(weights) == 8 * len(eligible)]
+    if not fitting:
+        return
+    rows = np.array([row for row, _ in fitting], np.int64)
+    weights = np.frombuffer(b"".join([weights for _, weights in fitting]), "<i8").reshape(len(rows), -1)
+    holds = (weights.sum(axis=1) == ONE) & (weights.min(axis=1) >= 0)
+    # An eligible variant that neither is declared nor was ever drawn has no column; its mass is left out.
+    known = np.array([place for place, name in enumerate(eligible) if name in names], np.int64)
+    columns = np.array([names.index(eligible[place]) for place in known], np.int64)
+    patterns[np.ix_(rows[holds], columns)] = weights[np.ix_(np.flatnonzero(holds), known)] / ONE
+    is_whole[rows[holds]] = True
 
 
 def _codes(values: Sequence[Any], among: Sequence[Any]) -> Ints:

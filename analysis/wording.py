@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 
 from analysis.document import Word
@@ -89,15 +90,21 @@ def level(estimate: Estimate) -> str:
     return f"{alone} for {'both' if estimate.family == 2 else f'all {estimate.family}'} together"
 
 
-def value(estimate: Estimate, is_conversion: bool) -> str:
-    """Return the value of a variant, or a dash where there is none."""
+def decimals(estimates: Iterable[Estimate], is_conversion: bool) -> int | None:
+    """Return how many decimals a column of values needs, so that they stand under each other, or None: no interval."""
+    found = [_decimals_of(estimate, 100 if is_conversion else 1) for estimate in estimates]
+    return max((places for places in found if places is not None), default=None)
+
+
+def value(estimate: Estimate, is_conversion: bool, places: int | None = None) -> str:
+    """Return the value of a variant, to so many decimal places if given, or a dash where there is none."""
     if estimate.value is None:
         return _NOTHING
     scale = 100 if is_conversion else 1
-    return _fixed(scale * estimate.value, estimate, scale) + (" %" if is_conversion else "")
+    return _fixed(scale * estimate.value, _or(places, estimate, scale)) + (" %" if is_conversion else "")
 
 
-def interval(estimate: Estimate, is_conversion: bool) -> str:
+def interval(estimate: Estimate, is_conversion: bool, places: int | None = None) -> str:
     """Return the interval of a value, or why there is none.
 
     >>> interval(Estimate(0.182757, 0.1776, 0.1881, 21307, "exact", "share"), True)
@@ -106,7 +113,7 @@ def interval(estimate: Estimate, is_conversion: bool) -> str:
     if estimate.interval is None:
         return estimate.note
     scale = 100 if is_conversion else 1
-    return _ends(estimate, scale) + (" %" if is_conversion else "")
+    return _ends(estimate, scale, _or(places, estimate, scale)) + (" %" if is_conversion else "")
 
 
 def lift(estimate: Estimate, is_conversion: bool) -> str:
@@ -126,20 +133,29 @@ def relative(estimate: Estimate) -> str:
 def _lift(estimate: Estimate, scale: int, unit: str) -> str:
     if estimate.value is None or estimate.interval is None:
         return estimate.note
-    return f"{signed(_fixed(scale * estimate.value, estimate, scale))}{unit} ({_ends(estimate, scale)})"
+    places = _decimals_of(estimate, scale)
+    return f"{signed(_fixed(scale * estimate.value, places))}{unit} ({_ends(estimate, scale, places)})"
 
 
-def _ends(estimate: Estimate, scale: int) -> str:
-    return " to ".join(_fixed(scale * end, estimate, scale) for end in estimate.interval or ())
+def _ends(estimate: Estimate, scale: int, places: int | None) -> str:
+    return " to ".join(_fixed(scale * end, places) for end in estimate.interval or ())
 
 
-def _fixed(number: float, estimate: Estimate, scale: int) -> str:
-    """Return a number with as many decimals as the width of its interval makes worth reading: two digits of it."""
+def _or(places: int | None, estimate: Estimate, scale: int) -> int | None:
+    return _decimals_of(estimate, scale) if places is None else places
+
+
+def _decimals_of(estimate: Estimate, scale: int) -> int | None:
+    """Return the decimals that the width of an interval makes worth reading: those of its two leading digits."""
     if estimate.interval is None or estimate.interval[0] == estimate.interval[1]:
+        return None
+    return max(0, 1 - math.floor(math.log10(scale * (estimate.interval[1] - estimate.interval[0]))))
+
+
+def _fixed(number: float, places: int | None) -> str:
+    if places is None:
         return amount(number)
-    width = scale * (estimate.interval[1] - estimate.interval[0])
-    decimals = max(0, 1 - math.floor(math.log10(width)))
-    text = f"{abs(number):,.{decimals}f}"
+    text = f"{abs(number):,.{places}f}"
     return (_MINUS if number < 0 and text.strip("0.,") else "") + text
 
 

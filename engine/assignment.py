@@ -9,12 +9,12 @@ before the draw; nothing replaces a draw after it was made. Recomputation uses t
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine import randomness
 from engine.catalog import Catalog, Live
+from engine.clock import Clock
 from engine.context import declared
 from engine.errors import InvalidRequest, PolicyFailed
 from engine.experiments import Experiment, Status, Variant
@@ -61,8 +61,9 @@ class Assigner:
     Its owner swaps `catalog` as a whole; a decision under way keeps the one it began with.
     """
 
-    def __init__(self, catalog: Catalog, secret: bytes, policy_budget_s: float) -> None:
+    def __init__(self, catalog: Catalog, secret: bytes, clock: Clock, policy_budget_s: float) -> None:
         self.catalog = catalog
+        self._clock = clock
         self._secret = secret
         self._budget_s = policy_budget_s
 
@@ -91,14 +92,14 @@ class Assigner:
         default = case.live.experiment.default
         if settled:
             return Choice(settled, default)
-        started = time.perf_counter()
+        started = self._clock.stopwatch_s()
         try:
             weights = distribution(case.live, case.group, case.context, eligible)
         except Exception:
             # Whatever is wrong with a policy, the product gets its default, and the operator the traceback.
             _log.exception("the policy of %s failed; its default is served", case.request.experiment_id)
             return Choice(Reason.POLICY_FAILED, default)
-        if time.perf_counter() - started > self._budget_s:
+        if self._clock.stopwatch_s() - started > self._budget_s:
             return Choice(Reason.POLICY_SLOW, default)
         return self._draw(case, tuple([variant.name for variant in eligible]), weights)
 

@@ -6,6 +6,7 @@ months in a minute and get the same log each time.
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -25,6 +26,9 @@ class Clock(Protocol):
             InvalidRequest: `at` is given to a wall clock, or missing under the request's clock.
         """
 
+    def stopwatch_s(self) -> float:
+        """Return seconds from some fixed moment, for measuring how long a decision takes."""
+
 
 class WallClock:
     """The machine's time; a request cannot choose its own."""
@@ -35,6 +39,10 @@ class WallClock:
             raise InvalidRequest("`at` is read only by a server started with --clock=request: leave it out")
         return datetime.now(UTC)
 
+    def stopwatch_s(self) -> float:
+        """Return the seconds of the machine's monotonic clock."""
+        return time.perf_counter()
+
 
 class RequestClock:
     """The time that each request brings along: for the demo, replay and tests."""
@@ -44,6 +52,10 @@ class RequestClock:
         if at is None:
             raise InvalidRequest("this server runs with --clock=request: send the time of the request in `at`")
         return at
+
+    def stopwatch_s(self) -> float:
+        """Return 0: a decision takes no time, so that a busy machine changes no answer of a replay."""
+        return 0.0
 
 
 def to_micros(moment: datetime) -> int:

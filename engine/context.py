@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from engine.experiments import Experiment, FieldType
 from engine.records import Context, ContextValue, Reason, Value
 
-
 _LARGEST = sys.float_info.max
 """A comparison with it refuses NaN, the infinities, and whole numbers that no float holds."""
 
@@ -40,8 +39,9 @@ def declared(experiment: Experiment, raw: Mapping[str, Value]) -> tuple[Context,
 
 
 def _number(value: Value) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and abs(value) <= _LARGEST else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+        return None
+    return float(value)
 
 
 def _text(value: Value) -> str | None:

@@ -34,7 +34,9 @@ class Engine:
         self._find_snapshot = find_snapshot
         self._reader = reader
         self.clock = clock
-        self.assigner = Assigner(Catalog.of(reader.states(), find_snapshot), reader.secret, settings.policy_budget_s)
+        self.assigner = Assigner(
+            Catalog.of(reader.states(), find_snapshot), reader.secret, clock, settings.policy_budget_s
+        )
         self._metrics = self.catalog.metrics()
 
     @property

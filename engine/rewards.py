@@ -87,8 +87,9 @@ class RewardLedger:
     - A row matures `maturity_age` after its exposure, whatever it earned, in the order of `Reward.key`. Where
       exposures are reported, a row without one is dropped when `maturity_age` has passed since it was assigned; an
       exposure reported later than that does not train.
-    - Outcomes and exposures may come before their assignment. An outcome that comes after its row matured is late and
-      trains nothing; `n_late` counts those whose row matured at most one `maturity_age` before.
+    - Outcomes and exposures may come before their assignment, and wait one `maturity_age` from when they happened. An
+      outcome that comes after its row matured is late and trains nothing; `n_late` counts those whose row matured at
+      most one `maturity_age` before.
     - A void takes back an outcome of a row that has not matured, whichever of the two comes first. It is for good: a
       void of a void does nothing.
     - Rows of a unit that was forgotten while they were pending still come out, without unit and context.
@@ -110,7 +111,7 @@ class RewardLedger:
         self._timelines: dict[int, Timeline] = {}
         self._held: dict[_Key, list[Outcome]] = {}
         self._early: dict[_Key, datetime] = {}
-        self._voided: dict[str, datetime] = {}
+        self._voided: set[str] = set()
         self._forgotten: set[int] = set()
         self._maturing: list[tuple[tuple[datetime, str, int], Row]] = []
         self._expiring: list[tuple[datetime, int, Callable[[Any], None], Any]] = []
@@ -203,8 +204,8 @@ class RewardLedger:
     def _observe(self, outcome: Outcome) -> None:
         if outcome.void_of:
             # Nothing is voided before it happened, so what comes after this long is too old to count anyway.
-            self._voided[outcome.void_of] = self._watermark + self._age
-            self._at(self._watermark + self._age, self._drop_void, outcome.void_of)
+            self._voided.add(outcome.void_of)
+            self._at(self._watermark + self._age, self._voided.discard, outcome.void_of)
         elif outcome.metric not in self._windows:
             return
         elif outcome.assignment_id:
@@ -247,10 +248,6 @@ class RewardLedger:
 
     def _drop_early(self, key: _Key) -> None:
         self._early.pop(key, None)
-
-    def _drop_void(self, outcome_id: str) -> None:
-        if self._voided.get(outcome_id, self._watermark) <= self._watermark:
-            self._voided.pop(outcome_id, None)
 
     def _drop_held(self, key: _Key) -> None:
         held = self._held.get(key)

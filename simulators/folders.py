@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import InvalidRequest
+from engine.storage import open_store
 
+_LOCK = "armlift.lock"
 _MARKER = ".made-by-armlift"
 
 
@@ -16,10 +18,15 @@ def claim(directory: Path, names: Iterable[str]) -> Path:
 
     Raises:
         InvalidRequest: one of the names is there, and no earlier run marked the directory.
+        StoreUnavailable: one of them is a store that is in use.
     """
     found = [directory / name for name in names if (directory / name).exists()]
     if found and not (directory / _MARKER).is_file():
         raise InvalidRequest(f"{found[0]} was not made by an earlier run: choose another --out")
+    for path in found:
+        if (path / _LOCK).is_file():
+            # Whoever can take its lock is the only one who uses it.
+            open_store(path).close()
     for path in found:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     try:

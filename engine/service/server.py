@@ -71,6 +71,8 @@ class Server:
         self._stack = AsyncExitStack()
         self._health = health.HealthServicer()
         self.address = serving.address
+        self.commit_s: Sequence[float] = ()
+        """The seconds of the latest commits."""
 
     async def start(self) -> None:
         """Open the store, bind the port and begin to answer.
@@ -92,11 +94,12 @@ class Server:
         serving, stack = self._serving, self._stack
         writer = WatchedWriter(serving, self._set_health)
         stack.push_async_callback(writer.close)
+        self.commit_s = writer.commit_s
         reader = open_reader(serving.directory)
         stack.callback(reader.close)
         find_snapshot = find_snapshot_in(serving.directory)
         engine = Engine(reader, find_snapshot, serving.clock, serving.settings)
-        server = grpc.aio.server(options=_options(serving.settings))
+        server = grpc.aio.server(options=channel_options(serving.settings))
         add_AssignmentServiceServicer_to_server(
             AssignmentServicer(engine, writer, reader, find_snapshot, serving.settings), server
         )
@@ -187,7 +190,8 @@ async def _serve_beside(serving: Serving, bound: Future[str], stop: threading.Ev
     await server.stop()
 
 
-def _options(settings: Settings) -> Sequence[tuple[str, Any]]:
+def channel_options(settings: Settings) -> Sequence[tuple[str, Any]]:
+    """Return gRPC's options of a server with these limits."""
     return (
         # A second server on the same port must fail, not share it silently.
         ("grpc.so_reuseport", 0),

@@ -42,14 +42,13 @@ def test_no_false_alarms_under_probabilities_that_follow_the_draws():
     rng = np.random.default_rng(9)
     n = 300
     weights = np.ones((RUNS, 3)) * 5
-    observed, expected, covariance = np.zeros((RUNS, 3)), np.zeros((RUNS, 3)), np.zeros((RUNS, 3, 3))
+    observed = np.zeros((RUNS, 3))
     patterns = np.empty((n, RUNS, 3))
     for step in range(n):
         patterns[step] = weights / weights.sum(axis=1, keepdims=True)
         drawn = draw(rng, patterns[step])
         weights[np.arange(RUNS), drawn] += 1
         observed[np.arange(RUNS), drawn] += 1
-    del expected, covariance
     alarms = 0
     for run in range(RUNS):
         found = balance.check("", ("a", "b", "c"), observed[run].astype(int), patterns[:, run], np.ones(n, int))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -31,6 +32,9 @@ from engine.lifecycle import Author
 from engine.randomness import ONE, content_hash
 from engine.records import Assignment, Entry, Erasure, Outcome, Probe, Reason, Reward, Unit
 from engine.storage.memory import MemorySnapshots, MemoryStore
+from engine.storage.sqlite import SqliteStore
+from engine.storage.sqlite_reader import SqliteReader
+from engine.storage.sqlite_snapshots import SqliteSnapshots
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 ANN = Author("ann", "test", START)
@@ -149,6 +153,18 @@ def test_pages_and_steps_change_nothing(page_size, steps):
         store.append(entries[start:stop])
         due += [snapshot.hash for snapshot in pool.step()]
     assert due == at_once
+
+
+@POLICIES
+def test_the_log_on_disk_teaches_the_same_as_in_memory(kind, tmp_path):
+    state = started(experiment(kind))
+    with closing(SqliteStore(tmp_path)) as store, closing(SqliteSnapshots(tmp_path, write=True)) as snapshots:
+        store.save(state, lifecycle.create(state.experiment, ANN)[1], "")
+        store.append(log())
+        with closing(SqliteReader(tmp_path)) as reader:
+            made = LearnerPool(reader, snapshots).step()
+        assert [snapshot.hash for snapshot in made] == pool_run(store_with(log(), state))
+        assert snapshots.snapshots("hero") == made
 
 
 def test_resumed_from_another_log_is_refused():

@@ -1,0 +1,151 @@
+"""What every store promises of experiments and of learned state (the fixtures are in conftest.py)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from engine.definition import define
+from engine.errors import ExperimentExists, StaleEtag
+from engine.experiments import Experiment, ExperimentState, Metric, Status, Variant
+from engine.lifecycle import Author, create, transition, update
+from engine.ports import SnapshotStore
+from engine.records import Probe, Snapshot
+from engine.storage import find_snapshot_in, open_snapshots
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+AUTHOR = Author("kim", "a test", NOON)
+
+
+def experiment(experiment_id: str = "hero", *metrics: str) -> Experiment:
+    variants = Variant("plain"), Variant("bold", '{"headline": "Now"}')
+    return define(Experiment(experiment_id, variants, tuple(Metric(name) for name in metrics or ("click",))))
+
+
+def created(both, experiment_id: str = "hero") -> ExperimentState:
+    state, change = create(experiment(experiment_id), AUTHOR)
+    both.store.save(state, change, "")
+    return state
+
+
+def test_an_experiment_is_found_by_id_and_all_in_the_order_of_ids(both) -> None:
+    states = [created(both, name) for name in ("b", "a", "c")]
+    assert both.reader.state("b") == states[0]
+    assert both.reader.states() == [states[1], states[0], states[2]]
+    assert (both.reader.state("d"), both.reader.definition("d", 1), both.reader.history("d")) == (None, None, [])
+
+
+def test_a_change_needs_the_current_etag_and_an_id_is_used_once(both) -> None:
+    draft = created(both)
+    running = transition(draft, Status.RUNNING, "", AUTHOR)
+    both.store.save(*running, draft.etag)
+    with pytest.raises(StaleEtag, match="changed in between"):
+        both.store.save(*transition(draft, Status.ARCHIVED, "", AUTHOR), draft.etag)
+    with pytest.raises(StaleEtag):
+        both.store.save(*create(experiment("new"), AUTHOR), "1")
+    with pytest.raises(ExperimentExists, match="another id"):
+        both.store.save(*create(experiment(), AUTHOR), "")
+    assert both.reader.states() == [running[0]]
+    assert [change.action for change in both.reader.history("hero")] == ["create", "start"]
+
+
+def test_history_and_every_revision_stay(both) -> None:
+    draft, first = create(experiment(), AUTHOR)
+    both.store.save(draft, first, "")
+    changed, second = update(draft, experiment("hero", "click", "buy"), draft.etag, AUTHOR)
+    both.store.save(changed, second, draft.etag)
+    assert both.reader.history("hero") == [first, second]
+    assert both.reader.definition("hero", 1) == draft.experiment
+    assert both.reader.definition("hero", 2) == changed.experiment
+    assert both.reader.definition("hero", 3) is None
+    assert both.reader.state("hero") == changed
+
+
+def test_a_revision_is_never_rewritten(both) -> None:
+    draft = created(both)
+    other, change = transition(replace(draft, experiment=experiment("hero", "buy")), Status.RUNNING, "", AUTHOR)
+    both.store.save(other, change, draft.etag)
+    assert both.reader.state("hero") == replace(other, experiment=draft.experiment)
+
+
+def test_the_live_snapshot_is_moved_only_within_its_epoch(both) -> None:
+    state = created(both)
+    both.store.point("hero", state.epoch, "ab" * 32)
+    both.store.point("hero", state.epoch + 1, "cd" * 32)
+    both.store.point("unknown", 1, "cd" * 32)
+    assert both.reader.states() == [replace(state, snapshot="ab" * 32)]
+    assert len(both.reader.history("hero")) == 1
+
+
+def test_experiments_are_there_after_reopening(both) -> None:
+    if both.reopen is None:
+        pytest.skip("what is in memory ends with its process")
+    state = created(both)
+    both.reopen()
+    assert both.reader.states() == [state]
+
+
+def test_a_definition_that_was_handed_in_can_be_changed_without_harm(both) -> None:
+    levels = {"tone": "plain"}
+    declared = define(Experiment("hero", (Variant("a", features=levels), Variant("b")), (Metric("click"),)))
+    both.store.save(*create(declared, AUTHOR), "")
+    levels["tone"] = "changed"
+    assert both.reader.definition("hero", 1).variants[0].features == {"tone": "plain"}
+    both.reader.state("hero").experiment.variants[0].features["tone"] = "changed"
+    assert both.reader.state("hero").experiment.variants[0].features == {"tone": "plain"}
+
+
+# --- snapshots -------------------------------------------------------------------------------------------------------
+
+
+def snapshot(digit: str = "a", epoch: int = 1, experiment_id: str = "hero") -> Snapshot:
+    return Snapshot(
+        hash=digit * 64,
+        experiment_id=experiment_id,
+        epoch=epoch,
+        policy="thompson",
+        blob=b"state",
+        parent="",
+        watermark=(NOON, "n1", 7),
+        n_rewards=3,
+        library="numpy 2",
+        arguments=("--floor", "0.02"),
+        schema="s1",
+        probes=(Probe({"device": "phone", "visits": 0.1, "new": True, "tags": ("a",)}, ("plain", "bold"), (0.1, 0.9)),),
+    )
+
+
+def test_snapshots_are_found_and_listed_as_they_were_added(snapshots: SnapshotStore) -> None:
+    added = [snapshot("b"), snapshot("a"), snapshot("a", epoch=2)]
+    for each in (*added, snapshot("c", experiment_id="other")):
+        snapshots.add(each)
+    assert snapshots.snapshots("hero") == added
+    assert snapshots.snapshot("hero", 2, "a" * 64) == added[2]
+    assert snapshots.snapshot("hero", 2, "b" * 64) is None
+    assert snapshots.snapshots("unknown") == []
+
+
+def test_a_snapshot_is_never_rewritten(snapshots: SnapshotStore) -> None:
+    snapshots.add(snapshot())
+    snapshots.add(replace(snapshot(), blob=b"other"))
+    assert snapshots.snapshots("hero") == [snapshot()]
+
+
+def test_the_position_is_the_last_one_noted(snapshots: SnapshotStore) -> None:
+    assert snapshots.position() == 0
+    snapshots.set_position(5)
+    snapshots.set_position(9)
+    assert snapshots.position() == 9
+
+
+def test_learned_state_is_read_beside_the_learner_and_before_it_ever_ran(tmp_path: Path) -> None:
+    reader, find = open_snapshots(tmp_path), find_snapshot_in(tmp_path)
+    assert (reader.snapshots("hero"), reader.position(), find("hero", 1, "a" * 64)) == ([], 0, None)
+    writer = open_snapshots(tmp_path, write=True)
+    writer.add(snapshot())
+    assert reader.snapshots("hero") == [snapshot()] == [find("hero", 1, "a" * 64)]
+    writer.close()
+    reader.close()

@@ -1,0 +1,300 @@
+"""The ledger against its rules read aloud, on random small logs in which everything may come early, late or twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.definition import define
+from engine.experiments import (
+    Experiment,
+    ExposureRule,
+    Metric,
+    MetricKind,
+    RewardTerm,
+    ThompsonSpec,
+    Variant,
+)
+from engine.randomness import ONE
+from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reason, Reward, Unit
+from engine.rewards import RewardLedger
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+BEFORE = START - timedelta(days=1)
+EPOCH = 2
+
+
+def minutes(n: float) -> timedelta:
+    return timedelta(minutes=n)
+
+
+def at(n: float) -> datetime:
+    return START + minutes(n)
+
+
+CLICK = Metric("click", window=minutes(5))
+BASKET = Metric("basket", MetricKind.REVENUE, minutes(15), cap=10.0)
+HERO = define(
+    Experiment(
+        "hero",
+        (Variant("plain"), Variant("bold")),
+        (CLICK, BASKET, Metric("visit", window=minutes(60))),
+        reward=(RewardTerm("click", 0.25), RewardTerm("basket", 0.75)),
+        policy=ThompsonSpec(),
+        grace=minutes(3),
+    )
+)
+REPORTED = replace(HERO, exposure=ExposureRule.REPORTED)
+AGE = minutes(18)
+
+
+def assigned(
+    seq: int, unit: int = 1, minute: float = 0, received: float | None = None, **changes: object
+) -> Assignment:
+    row = Assignment(
+        experiment_id="hero",
+        variant="bold",
+        reason=Reason.DRAWN,
+        unit=Unit("customer", str(unit)),
+        assigned_at=at(minute),
+        received_at=at(minute if received is None else received),
+        assignment_id=f"{seq:032x}",
+        epoch=EPOCH,
+        is_draw=True,
+        eligible=("plain", "bold"),
+        distribution=(ONE // 2, ONE // 2),
+        context={"device": "phone"},
+        node_id="node",
+        seq=seq,
+        unit_key=unit,
+    )
+    return replace(row, **changes)
+
+
+def observed(
+    seq: int, minute: float, of: int = 0, unit: int = 0, received: float | None = None, **changes: object
+) -> Outcome:
+    row = Outcome(
+        outcome_id=f"o{seq}",
+        metric="click",
+        value=1.0,
+        occurred_at=at(minute),
+        received_at=at(minute if received is None else received),
+        assignment_id=f"{of:032x}" if of else "",
+        unit=Unit("customer", str(unit)) if unit else None,
+        node_id="node",
+        seq=seq,
+        unit_key=unit,
+    )
+    return replace(row, **changes)
+
+
+def exposed(seq: int, of: int, minute: float, received: float | None = None) -> Exposure:
+    received_at = at(minute if received is None else received)
+    return Exposure(f"{of:032x}", at(minute), received_at, node_id="node", seq=seq)
+
+
+def tick(seq: int, minute: float) -> Outcome:
+    """Something that moves the watermark and nothing else."""
+    return observed(seq, minute, of=10**6, metric="visit")
+
+
+def rewards_of(entries: list[Entry], experiment: Experiment = HERO) -> list[Reward]:
+    ledger = RewardLedger(experiment, EPOCH)
+    return [reward for entry in entries for reward in ledger.feed(entry)]
+
+
+@dataclass
+class Oracle:
+    """The rules of the ledger, read aloud: every list is searched from end to end and nothing is indexed."""
+
+    experiment: Experiment
+    watermark: datetime = BEFORE
+    rows: list[Assignment] = field(default_factory=list)
+    exposed_at: dict[int, datetime] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
+    matured: set[int] = field(default_factory=set)
+    early: list[Exposure] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    voids: list[tuple[datetime, str]] = field(default_factory=list)
+    forgotten: set[int] = field(default_factory=set)
+    n_late: int = 0
+
+    def feed(self, entry: Entry) -> list[tuple[object, ...]]:
+        if not isinstance(entry, Erasure):
+            self.watermark = max(self.watermark, entry.received_at)
+        came = []
+        while due := [row for row in self.rows if self.is_pending(row) and self.matures_at(row) <= self.watermark]:
+            came += self.mature(min(due, key=lambda row: (self.matures_at(row), row.node_id, row.seq)))
+        self.drop_old()
+        self.apply(entry)
+        return came
+
+    def is_pending(self, row: Assignment) -> bool:
+        return row.seq in self.exposed_at and row.seq not in self.matured
+
+    def matures_at(self, row: Assignment) -> datetime:
+        return self.exposed_at[row.seq] + AGE
+
+    def holds(self, row: Assignment, outcome: Outcome) -> bool:
+        if row.seq not in self.exposed_at:
+            return False
+        window = {"click": minutes(5), "basket": minutes(15)}[outcome.metric]
+        return self.exposed_at[row.seq] <= outcome.occurred_at <= self.exposed_at[row.seq] + window
+
+    def owner(self, outcome: Outcome) -> Assignment | None:
+        if outcome.assignment_id:
+            key = outcome.assignment_id, outcome.slot
+            own = [row for row in self.rows if (row.assignment_id, row.slot) == key]
+        else:
+            own = [row for row in self.rows if row.unit_key == outcome.unit_key]
+        holding = [row for row in own if self.holds(row, outcome)]
+        return max(holding, key=lambda row: (self.exposed_at[row.seq], row.seq), default=None)
+
+    def mature(self, row: Assignment) -> list[tuple[object, ...]]:
+        own = [outcome for outcome in self.outcomes if self.owner(outcome) is row]
+        self.outcomes = [outcome for outcome in self.outcomes if outcome not in own]
+        self.matured.add(row.seq)
+        standing = [outcome for outcome in own if outcome.outcome_id not in {name for _, name in self.voids}]
+        if not (row.is_draw and row.group is Group.POLICY and row.epoch == EPOCH):
+            return []
+        click = 0.25 * any(outcome.metric == "click" for outcome in standing)
+        spent = sum(outcome.value for outcome in standing if outcome.metric == "basket")
+        value = click + 0.75 * min(10.0, max(0.0, spent)) / 10.0
+        is_known = row.unit_key not in self.forgotten
+        return [(row.seq, pytest.approx(value), self.matures_at(row), len(standing), is_known)]
+
+    def drop_old(self) -> None:
+        oldest = self.watermark - AGE
+        self.gone |= {row.seq for row in self.rows if row.seq not in self.exposed_at and row.assigned_at <= oldest}
+        self.early = [exposure for exposure in self.early if exposure.exposed_at > oldest]
+        self.outcomes = [outcome for outcome in self.outcomes if outcome.occurred_at > oldest]
+        over = {name for until, name in self.voids if until <= self.watermark}
+        self.voids = [(until, name) for until, name in self.voids if name not in over]
+
+    def apply(self, entry: Entry) -> None:
+        match entry:
+            case Assignment(experiment_id="hero"):
+                self.rows.append(entry)
+                self.expose(entry)
+            case Exposure():
+                self.early.append(entry)
+                for row in self.rows:
+                    self.expose(row)
+            case Outcome():
+                self.observe(entry)
+            case Erasure():
+                self.forgotten.add(entry.unit_key)
+
+    def expose(self, row: Assignment) -> None:
+        own = [e for e in self.early if (e.assignment_id, e.slot) == (row.assignment_id, row.slot)]
+        if self.experiment.exposure is ExposureRule.ASSIGNED:
+            self.exposed_at.setdefault(row.seq, row.assigned_at)
+        elif own and row.seq not in self.gone:
+            self.exposed_at.setdefault(row.seq, own[0].exposed_at)
+
+    def observe(self, outcome: Outcome) -> None:
+        if outcome.void_of:
+            self.voids.append((self.watermark + AGE, outcome.void_of))
+        elif outcome.metric in ("click", "basket"):
+            owner = self.owner(outcome)
+            if owner is not None and owner.seq in self.matured:
+                self.n_late += self.matures_at(owner) + AGE > self.watermark
+            else:
+                self.outcomes.append(outcome)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Entry]:
+    """Return a small log in which everything may come early, late, twice a unit, or for another experiment."""
+    n = draw(st.integers(5, 40))
+    now = 0.0
+    entries: list[Entry] = []
+    for seq in range(1, n + 1):
+        now += draw(st.sampled_from((0, 0, 1, 1, 2, 7)))
+        entries.append(draw(_entry(seq, n, now)))
+    known = Counter((e.assignment_id, e.slot) for e in entries if isinstance(e, Exposure))
+    return [e for e in entries if not isinstance(e, Exposure) or known[e.assignment_id, e.slot] == 1]
+
+
+@st.composite
+def _entry(draw: st.DrawFn, seq: int, n: int, now: float) -> Entry:
+    # Before the watermark: an import, or two nodes' clocks. Ahead of it: a caller's clock.
+    event = now - draw(st.sampled_from((0, 0, 0, 1, 4, 6, 16, 40))) + draw(st.sampled_from((0, 0, 0, 2)))
+    received = now - draw(st.sampled_from((0, 0, 0, 3)))
+    unit = draw(st.integers(1, 2))
+    of = draw(st.integers(max(1, seq - 6), min(n, seq + 3)))
+    kind = draw(
+        st.sampled_from(("assignment", "assignment", "assignment", "exposure", "outcome", "outcome", "void", "erasure"))
+    )
+    match kind:
+        case "assignment":
+            is_draw = draw(st.sampled_from((True, True, True, False)))
+            group = draw(st.sampled_from((Group.POLICY, Group.POLICY, Group.CONTROL)))
+            experiment_id = draw(st.sampled_from(("hero", "hero", "hero", "other")))
+            epoch = draw(st.sampled_from((EPOCH, EPOCH, EPOCH, EPOCH - 1)))
+            return assigned(
+                seq, unit, event, received, is_draw=is_draw, group=group, experiment_id=experiment_id, epoch=epoch
+            )
+        case "exposure":
+            return exposed(seq, of, event, received)
+        case "outcome":
+            target = draw(st.sampled_from(({"of": of}, {"unit": unit})))
+            metric = draw(st.sampled_from(("click", "basket", "visit")))
+            value = 1.0 if metric == "click" else draw(st.sampled_from((-2.0, 3.0, 8.0)))
+            return observed(seq, event, received=received, metric=metric, value=value, **target)
+        case "void":
+            return observed(seq, event, of=of, received=received, metric="", void_of=f"o{of}")
+        case _:
+            return Erasure(Unit("customer", ""), at(now), "ann", "asked", node_id="node", seq=seq, unit_key=unit)
+
+
+def seen(reward: Reward) -> tuple[object, ...]:
+    row = reward.assignment
+    return row.seq, reward.value, reward.matures_at, reward.n_outcomes, bool(row.unit.id)
+
+
+@pytest.mark.parametrize("experiment", [HERO, REPORTED], ids=["assigned", "reported"])
+@settings(max_examples=100)
+@given(log=logs())
+def test_equals_the_oracle_entry_by_entry(experiment, log):
+    ledger, oracle = RewardLedger(experiment, EPOCH), Oracle(experiment)
+    for entry in [*log, tick(10**5, 500), tick(10**5 + 1, 501)]:
+        assert [seen(reward) for reward in ledger.feed(entry)] == oracle.feed(entry)
+    assert ledger.n_late == oracle.n_late
+
+
+@pytest.mark.parametrize("experiment", [HERO, REPORTED], ids=["assigned", "reported"])
+@settings(max_examples=30)
+@given(log=logs(), cut=st.integers(0, 40))
+def test_what_came_out_of_a_part_of_the_log_comes_out_of_the_whole_first(experiment, log, cut):
+    part, whole = rewards_of(log[:cut], experiment), rewards_of(log, experiment)
+    assert whole[: len(part)] == part
+
+
+@settings(max_examples=30)
+@given(log=logs())
+def test_rewards_come_in_the_order_of_their_keys_where_nothing_is_imported(log):
+    punctual = [replace(e, assigned_at=e.received_at) if isinstance(e, Assignment) else e for e in log]
+    now = START
+    for index, entry in enumerate(punctual):
+        if isinstance(entry, Assignment):
+            now = max(now, entry.received_at)
+            punctual[index] = replace(entry, assigned_at=now, received_at=now)
+    keys = [reward.key for reward in rewards_of([*punctual, tick(10**5, 500)])]
+    assert keys == sorted(keys)
+
+
+@settings(max_examples=30)
+@given(log=logs())
+def test_memory_holds_nothing_once_all_is_old(log):
+    ledger = RewardLedger(REPORTED, EPOCH)
+    for entry in [*log, tick(10**5, 500), tick(10**5 + 1, 600)]:
+        ledger.feed(entry)
+    for container in ("_rows", "_timelines", "_held", "_early", "_voided", "_maturing", "_expiring"):
+        assert not getattr(ledger, container), container

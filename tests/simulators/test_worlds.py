@@ -1,0 +1,121 @@
+"""The storefront behaves as its table says, and takes any experiment file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from engine.definition import define
+from engine.experiments import Experiment
+from engine.files import load
+from simulators.environment import Visit
+from simulators.habits import HABITS, LIFTS, LOST, SEGMENTS
+from simulators.worlds import Storefront, expected_reward, rate, segment_of
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+Z = 4.0  # about 60 shares are compared: a false alarm in 1 of 260 choices of the seed
+CONTEXTS = {
+    "newcomer": {"plan": "free", "visits": 1.0, "device": "phone", "consent": True},
+    "phone": {"plan": "free", "visits": 3.0, "device": "phone", "consent": True},
+    "desktop": {"plan": "free", "visits": 3.0, "device": "desktop", "consent": True},
+    "member": {"plan": "plus", "visits": 1.0, "device": "phone", "consent": True},
+}
+ANY_FILE = """
+experiment: unheard-of
+context: {device: number, plan: text, mood: text, age: number, tags: [text], sunny: {type: flag, required: true}}
+variants: [ochre, teal]
+policy: thompson
+metrics:
+  wave: {kind: conversion, window: 1h}
+  coins: {kind: revenue, window: 2h, cap: 40}
+reward: {wave: 0.5, coins: 0.5}
+"""
+
+
+def test_every_segment_is_met() -> None:
+    visits = Storefront().visits(2000, NOON, timedelta(days=30), np.random.default_rng(5))
+    assert {segment_of(visit.context) for visit in visits} == set(SEGMENTS)
+    assert [visit.at for visit in visits] == sorted(visit.at for visit in visits)
+    assert visits[0].at >= NOON
+    assert visits[-1].at < NOON + timedelta(days=30)
+    assert 1.2 < len(visits) / 2000 < 2.5, "customers return"
+
+
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_shares_equal_the_table(segment: str, demo_file: Callable[[str], Experiment]) -> None:
+    world, rng, n = Storefront(), np.random.default_rng(11), 4000
+    visit = Visit("customer", NOON, CONTEXTS[segment])
+    offer = demo_file("home-offer")
+    for variant in offer.variants:
+        told = [happening for _ in range(n) for happening in world.outcomes(offer, visit, variant, rng)]
+        for metric in ("click", "purchase"):
+            p = HABITS[metric].rates[segment] * LIFTS[variant.name][segment] * (1 - LOST)
+            count = sum(happening.metric == metric for happening in told)
+            assert abs(count - n * p) <= Z * math.sqrt(n * p * (1 - p))
+
+
+def test_lifts_of_levels_multiply(demo_file: Callable[[str], Experiment]) -> None:
+    banner = demo_file("signup-banner")
+    (signup,) = banner.metrics
+    for segment in SEGMENTS:
+        base = HABITS["signup"].rates[segment]
+        assert rate(signup, banner.variant("plain-none"), segment) == base
+        both = LIFTS["headline=benefit"][segment] * LIFTS["image=people"][segment]
+        assert rate(signup, banner.variant("benefit-people"), segment) == pytest.approx(base * both)
+
+
+def test_expected_reward_is_the_mean_of_what_the_log_would_credit() -> None:
+    experiment = load(ANY_FILE)
+    world, rng, n = Storefront(), np.random.default_rng(3), 40_000
+    visit, variant = Visit("customer", NOON, CONTEXTS["member"]), experiment.variant("teal")
+    rewards = np.zeros(n)
+    for index in range(n):
+        for happening in world.outcomes(experiment, visit, variant, rng):
+            metric = experiment.metric(happening.metric)
+            assert metric is not None
+            if happening.at - NOON <= metric.window:
+                rewards[index] += 0.5 * (min(happening.value, 40.0) / 40.0 if happening.value is not None else 1.0)
+    expected = expected_reward(experiment, variant, "member")
+    assert abs(rewards.mean() - expected) <= Z * rewards.std() / math.sqrt(n)
+
+
+def test_luck_does_not_depend_on_the_variant(demo_file: Callable[[str], Experiment]) -> None:
+    world, offer = Storefront(), demo_file("home-offer")
+    visit = Visit("customer", NOON, CONTEXTS["phone"])
+    after = []
+    for variant in offer.variants:
+        rng = np.random.default_rng(1)
+        world.outcomes(offer, visit, variant, rng)
+        after.append(rng.random())
+    assert len(set(after)) == 1
+
+
+def test_revenue_comes_with_its_order(demo_file: Callable[[str], Experiment]) -> None:
+    world, rng, trust = Storefront(), np.random.default_rng(2), demo_file("product-page-trust")
+    visit = Visit("customer", NOON, CONTEXTS["member"])
+    for _ in range(2000):
+        told = {each.metric: each for each in world.outcomes(trust, visit, trust.variants[0], rng)}
+        assert set(told) in ({"order", "revenue"}, set())
+        if told:
+            assert told["order"].value is None
+            assert told["order"].at == told["revenue"].at
+            assert all(each.of_unit for each in told.values())
+
+
+def test_unknown_names_always_make_the_same() -> None:
+    experiment = load(ANY_FILE)
+    visit = Visit("customer", NOON, CONTEXTS["member"])
+    first, again = Storefront(), Storefront()
+    assert first.expected_rewards(experiment, visit) == again.expected_rewards(experiment, visit)
+    context = first.context(experiment, visit)
+    assert context == again.context(experiment, visit)
+    assert context["plan"] == "plus"
+    assert isinstance(context["device"], float), "a known name of another type is made up like an unknown one"
+    assert set(context) == {"device", "plan", "mood", "age", "tags", "sunny"}
+    renamed = define(replace(experiment, experiment_id="other", seed="other"))
+    assert first.expected_rewards(renamed, visit) == first.expected_rewards(experiment, visit)
