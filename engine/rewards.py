@@ -87,6 +87,8 @@ class RewardLedger:
     - A row matures `maturity_age` after its exposure, whatever it earned, in the order of `Reward.key`. Where
       exposures are reported, a row without one is dropped when `maturity_age` has passed since it was assigned; an
       exposure reported later than that does not train.
+    - A row that is of age when it comes (an import under today's date, a node that shipped late) trains nothing,
+      because its outcomes were not there to be counted. An import that is to be learned from keeps its `received_at`.
     - Outcomes and exposures may come before their assignment, and wait one `maturity_age` from when they happened. An
       outcome that comes after its row matured is late and trains nothing; `n_late` counts those whose row matured at
       most one `maturity_age` before.
@@ -197,7 +199,11 @@ class RewardLedger:
 
     def _expose(self, row: Row, exposed_at: datetime) -> None:
         row.exposed_at = exposed_at
-        row.order = exposed_at + self._age, row.node_id, row.seq
+        matures_at = exposed_at + self._age
+        row.order = matures_at, row.node_id, row.seq
+        if matures_at <= self._watermark:
+            # Its outcomes come after it, so now it could be learned as a failure alone.
+            row.assignment = None
         heappush(self._maturing, (row.order, row))
         self._timelines.setdefault(row.unit_key, Timeline()).add(row)
 

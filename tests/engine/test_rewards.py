@@ -176,11 +176,9 @@ def test_an_outcome_outside_the_window_waits_for_a_row_whose_exposure_is_not_kno
     assert [(r.assignment.seq, r.value) for r in rewards_of(log, REPORTED)] == [(1, 0.0), (3, 0.25)]
 
 
-def test_an_outcome_waits_one_maturity_age_and_no_longer():
+def test_an_outcome_waits_until_its_exposure_is_reported():
     log = [assigned(1, minute=10), observed(2, 0, of=1, received=10)]
-    late_report = [exposed(5, 1, 0, received=18), tick(6, 19)]
-    assert values([*log, tick(4, 17), *late_report], REPORTED) == [0.0]
-    assert values([*log, tick(4, 17), replace(late_report[0], received_at=at(17)), late_report[1]], REPORTED) == [0.25]
+    assert values([*log, tick(3, 17), exposed(4, 1, 0, received=17), tick(5, 19)], REPORTED) == [0.25]
 
 
 def test_window_and_age_run_from_the_exposure():
@@ -196,10 +194,10 @@ def test_a_void_takes_back_while_pending_and_not_later():
     assert [r.n_outcomes for r in rewards_of([assigned(1), observed(2, 1, of=1), taken_back, tick(4, 18)])] == [0]
 
 
-def test_a_row_that_comes_when_it_is_old_matures_at_the_next_entry():
-    ledger = RewardLedger(HERO, EPOCH)
-    came = [len(ledger.feed(entry)) for entry in (assigned(1, minute=-500, received=0), tick(2, 0), tick(3, 0))]
-    assert came == [0, 1, 0]
+def test_a_row_that_comes_when_it_is_of_age_trains_nothing_because_its_outcomes_come_after_it():
+    old = [assigned(1, minute=-500, received=0), observed(2, minute=-499, received=0, of=1), tick(3, 18)]
+    assert rewards_of(old) == []
+    assert [r.value for r in rewards_of([replace(entry, received_at=at(-499)) for entry in old[:2]] + old[2:])] == [0.25]
 
 
 def test_a_forgotten_unit_still_counts_and_has_lost_its_context():

@@ -119,6 +119,7 @@ class Oracle:
     exposed_at: dict[int, datetime] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
     matured: set[int] = field(default_factory=set)
+    came_of_age: set[int] = field(default_factory=set)
     early: list[Exposure] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     voids: list[tuple[datetime, str]] = field(default_factory=list)
@@ -161,7 +162,7 @@ class Oracle:
         self.outcomes = [outcome for outcome in self.outcomes if outcome not in own]
         self.matured.add(row.seq)
         standing = [outcome for outcome in own if outcome.outcome_id not in {name for _, name in self.voids}]
-        if not (row.is_draw and row.group is Group.POLICY and row.epoch == EPOCH):
+        if row.seq in self.came_of_age or not (row.is_draw and row.group is Group.POLICY and row.epoch == EPOCH):
             return []
         click = 0.25 * any(outcome.metric == "click" for outcome in standing)
         spent = sum(outcome.value for outcome in standing if outcome.metric == "basket")
@@ -192,11 +193,15 @@ class Oracle:
                 self.forgotten.add(entry.unit_key)
 
     def expose(self, row: Assignment) -> None:
+        if row.seq in self.exposed_at:
+            return
         own = [e for e in self.early if (e.assignment_id, e.slot) == (row.assignment_id, row.slot)]
         if self.experiment.exposure is ExposureRule.ASSIGNED:
             self.exposed_at.setdefault(row.seq, row.assigned_at)
         elif own and row.seq not in self.gone:
             self.exposed_at.setdefault(row.seq, own[0].exposed_at)
+        if row.seq in self.exposed_at and self.matures_at(row) <= self.watermark:
+            self.came_of_age.add(row.seq)
 
     def observe(self, outcome: Outcome) -> None:
         if outcome.void_of:
