@@ -100,7 +100,10 @@ def read_rows(path: Path, recipe: Recipe, skip_broken: bool = False) -> Table:
 
 def _parsed(file: TextIO, path: Path, recipe: Recipe) -> Iterator[Row | Broken]:
     lines = csv.reader(file, strict=True)
-    header = next(lines, [])
+    try:
+        header = next(lines, [])
+    except csv.Error as error:
+        raise InvalidRequest(f"{path.name}, line {lines.line_num}: it is no CSV ({error}): mend its header") from None
     read = _reader(recipe, _places(header, path, recipe))
     while True:
         try:

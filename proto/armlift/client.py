@@ -262,5 +262,5 @@ def _code(packed: bytes | str) -> str:
     for detail in status.details:
         info = ErrorInfo()
         if detail.Unpack(info):
-            return info.reason
+            return str(info.reason)
     return "UNKNOWN"

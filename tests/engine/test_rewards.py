@@ -197,7 +197,8 @@ def test_a_void_takes_back_while_pending_and_not_later():
 def test_a_row_that_comes_when_it_is_of_age_trains_nothing_because_its_outcomes_come_after_it():
     old = [assigned(1, minute=-500, received=0), observed(2, minute=-499, received=0, of=1), tick(3, 18)]
     assert rewards_of(old) == []
-    assert [r.value for r in rewards_of([replace(entry, received_at=at(-499)) for entry in old[:2]] + old[2:])] == [0.25]
+    kept = [replace(entry, received_at=at(-499)) for entry in old[:2]]
+    assert [r.value for r in rewards_of(kept + old[2:])] == [0.25]
 
 
 def test_a_forgotten_unit_still_counts_and_has_lost_its_context():

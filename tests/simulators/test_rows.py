@@ -104,7 +104,7 @@ def test_an_unclosed_quote_is_a_broken_row(tmp_path: Path, recipe: Recipe) -> No
     assert len(read_rows(path, recipe, skip_broken=True).rows) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"age,arm\n", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"", b"\n", b"age,arm\n", b'"age,arm\n', b"\xff\xfe\x00"])
 def test_files_that_are_no_log(tmp_path: Path, recipe: Recipe, content: bytes) -> None:
     path = tmp_path / "log.csv"
     path.write_bytes(content)
