@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from simulators.showing import make_console
+from simulators.showing import Screen
 
 _seed = click.option(
     "--seed", default=7, show_default=True, type=click.IntRange(min=0), help="The same seed gives the same customers."
@@ -30,7 +30,7 @@ def demo(customers: int, seed: int, out: Path) -> None:
     """
     from simulators.demo import run
 
-    run(out, customers, seed, make_console())
+    run(out, customers, seed, Screen())
 
 
 @click.command()
@@ -47,7 +47,7 @@ def replay(csv: Path, recipe: Path, out: Path, skip_broken: bool) -> None:
     """
     from simulators.replay import run
 
-    run(csv, recipe, out, skip_broken, make_console())
+    run(csv, recipe, out, skip_broken, Screen())
 
 
 @click.command()
@@ -64,7 +64,7 @@ def simulate(world: str, file: Path, customers: int, seed: int) -> None:
     """
     from simulators.rehearsal import run
 
-    run(world, file, customers, seed, make_console())
+    run(world, file, customers, seed, Screen())
 
 
 COMMANDS: Mapping[str, click.Command] = {"demo": demo, "replay": replay, "simulate": simulate}

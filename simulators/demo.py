@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
-from rich.console import Console
 
 import analysis
 from engine import files
@@ -18,7 +17,7 @@ from simulators.folders import claim
 from simulators.play import Player
 from simulators.scoring import Tally
 from simulators.serving import conclude_all, opened, serving, start_all
-from simulators.showing import progress, score_table
+from simulators.showing import Screen, show_scores
 from simulators.traffic import closing_visit
 from simulators.worlds import Storefront
 
@@ -30,7 +29,7 @@ SPAN = timedelta(days=30)
 _WHY = "armlift demo"
 
 
-def run(out: Path, n_customers: int, seed: int, console: Console) -> None:
+def run(out: Path, n_customers: int, seed: int, screen: Screen) -> None:
     """Leave a store, four reports and an index in `out`, and print what was learned.
 
     Raises:
@@ -41,16 +40,16 @@ def run(out: Path, n_customers: int, seed: int, console: Console) -> None:
     experiments = [_experiment(name) for name in NAMES]
     world, rng = Storefront(), np.random.default_rng(seed)
     visits = _visits(world, experiments, n_customers, rng)
-    console.print(f"{n_customers:,} customers, {len(visits):,} visits in {SPAN.days} simulated days, over gRPC")
+    screen.say(f"{n_customers:,} customers, {len(visits):,} visits in {SPAN.days} simulated days, over gRPC")
     with serving(store, out / "server.log") as address:
         start_all(address, experiments, _WHY)
-        with opened(store, address) as door, progress(console, "Customers visit", len(visits)) as advance:
+        with opened(store, address) as door, screen.progress("Customers visit", len(visits)) as advance:
             player = Player(world, experiments, door, rng)
             player.play(visits, advance)
         tests = [experiment for experiment in experiments if not experiment.policy.learns]
         conclude_all(address, tests, "the planned 30 days are over")
-    index = _write_reports(store, out, console)
-    _say(console, index, [player.tallies[each.experiment_id] for each in experiments if each.policy.learns])
+    index = _write_reports(store, out, screen)
+    _say(screen, index, [player.tallies[each.experiment_id] for each in experiments if each.policy.learns])
 
 
 def _experiment(name: str) -> Experiment:
@@ -63,9 +62,9 @@ def _visits(world: Storefront, experiments: list[Experiment], n_customers: int, 
     return [*visits, closing_visit(visits, experiments)]
 
 
-def _write_reports(store: Path, out: Path, console: Console) -> Path:
+def _write_reports(store: Path, out: Path, screen: Screen) -> Path:
     reports = []
-    with progress(console, "Reports", len(NAMES)) as advance:
+    with screen.progress("Reports", len(NAMES)) as advance:
         for name in NAMES:
             reports.append(analysis.report(store, name))
             analysis.write(reports[-1], out / name)
@@ -73,17 +72,9 @@ def _write_reports(store: Path, out: Path, console: Console) -> Path:
     return analysis.write_index(reports, out)
 
 
-def _say(console: Console, index: Path, learned: list[Tally]) -> None:
-    console.print(score_table(learned))
-    console.print(
-        "served: what the policy chose, with the interval of its lead over random; oracle: the best variant of each "
-        "visit; gap closed: the way from random to the oracle",
-        style="dim",
-    )
-    console.print(f"\nThe reports: {index}\n\nNext, with an experiment file of your own:")
-    for command in (
-        "armlift check FILE",
-        "armlift serve --store my-store",
-        "armlift apply FILE --server 127.0.0.1:7878",
-    ):
-        console.print(f"  {command}", highlight=False)
+def _say(screen: Screen, index: Path, learned: list[Tally]) -> None:
+    show_scores(screen, learned)
+    screen.say(f"\nThe reports: {index}\n\nNext, with an experiment file of your own:")
+    screen.say("  armlift check FILE")
+    screen.say("  armlift serve --store my-store")
+    screen.say("  armlift apply FILE --server 127.0.0.1:7878")

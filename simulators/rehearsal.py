@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from engine import files
 from engine.experiments import Experiment
@@ -15,7 +14,7 @@ from engine.records import Reason
 from simulators.doors import EngineDoor
 from simulators.environment import World
 from simulators.play import Player
-from simulators.showing import allocation_table, progress, score_table
+from simulators.showing import Screen, show_allocation, show_scores
 from simulators.traffic import closing_visit
 from simulators.worlds import Storefront
 
@@ -27,7 +26,7 @@ _SPAN = timedelta(days=30)
 
 
 def rehearse(
-    world: World, experiments: list[Experiment], n_customers: int, seed: int, console: Console | None = None
+    world: World, experiments: list[Experiment], n_customers: int, seed: int, screen: Screen | None = None
 ) -> tuple[EngineDoor, Player]:
     """Return the door and the player after 30 simulated days; the same seed gives the same log."""
     rng = np.random.default_rng(seed)
@@ -35,26 +34,26 @@ def rehearse(
     visits.append(closing_visit(visits, experiments))
     door = EngineDoor(experiments, _START, seed)
     player = Player(world, experiments, door, rng)
-    with progress(console or Console(quiet=True), "Customers visit", len(visits)) as advance:
+    with (screen or Screen(quiet=True)).progress("Customers visit", len(visits)) as advance:
         player.play(visits, advance)
     return door, player
 
 
-def run(world: str, file: Path, n_customers: int, seed: int, console: Console) -> None:
+def run(world: str, file: Path, n_customers: int, seed: int, screen: Screen) -> None:
     """Print how an experiment file fares: its allocation, and its reward against random and the oracle.
 
     Raises:
         InvalidExperiment: the file is refused.
     """
     experiment = files.read(file)
-    _, player = rehearse(WORLDS[world](), [experiment], n_customers, seed, console)
+    _, player = rehearse(WORLDS[world](), [experiment], n_customers, seed, screen)
     tally = player.tallies[experiment.experiment_id]
-    console.print(f"{experiment.experiment_id} in {world}: {n_customers:,} customers, {_SPAN.days} simulated days")
+    screen.say(f"{experiment.experiment_id} in {world}: {n_customers:,} customers, {_SPAN.days} simulated days")
     for reason, count in sorted(tally.reasons.items()):
         if reason != Reason.DRAWN.name:
-            console.print(f"  {count:,} answers were the default: {reason.lower().replace('_', ' ')}")
-    console.print(allocation_table(tally))
+            screen.say(f"  {count:,} answers were the default: {reason.lower().replace('_', ' ')}")
+    show_allocation(screen, tally)
     if tally.experiment.reward:
         terms = " + ".join(f"{term.weight:g} x {term.metric}" for term in tally.experiment.reward)
-        console.print(f"reward: {terms}")
-        console.print(score_table([tally]))
+        screen.say(f"reward: {terms}")
+        show_scores(screen, [tally])

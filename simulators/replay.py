@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table as Grid
 
 import analysis
 from engine.experiments import Experiment, MetricKind
@@ -17,7 +15,7 @@ from simulators.recipe import REPLAYED, Recipe, read_recipe
 from simulators.rejection import replay
 from simulators.rows import Row, Table, read_rows
 from simulators.serving import opened, serving, start_all
-from simulators.showing import progress
+from simulators.showing import Screen
 from simulators.values import Value
 
 UNFINISHED = "imported.unfinished"
@@ -32,7 +30,7 @@ _MEANING = (
 )
 
 
-def run(csv: Path, recipe_file: Path, out: Path, skip_broken: bool, console: Console) -> None:
+def run(csv: Path, recipe_file: Path, out: Path, skip_broken: bool, screen: Screen) -> None:
     """Leave the imported and the replayed log with their reports in `out`, and print the learner's value.
 
     Raises:
@@ -42,36 +40,34 @@ def run(csv: Path, recipe_file: Path, out: Path, skip_broken: bool, console: Con
     """
     recipe = read_recipe(recipe_file)
     table = read_rows(csv, recipe, skip_broken)
-    _say_rows(console, csv, recipe, table)
+    _say_rows(screen, csv, recipe, table)
     claim(out, ("imported", UNFINISHED, "replayed", "server.log", "index.html", recipe.name, recipe.name + REPLAYED))
-    with progress(console, "Import", len(table.rows)) as advance:
+    with screen.progress("Import", len(table.rows)) as advance:
         for count in import_rows(out / UNFINISHED, recipe, table.rows):
             advance(count)
     # Only a log that is complete gets the name of one.
     (out / UNFINISHED).rename(out / "imported")
-    accepted = _replayed(recipe.replayed(), table.rows, out, console)
+    accepted = _replayed(recipe.replayed(), table.rows, out, screen)
     index = _write_reports(recipe, out)
-    console.print(_table(recipe, table.rows, accepted))
-    _say_meaning(console, table.rows, accepted)
-    console.print(f"\nThe reports of both logs: {index}")
+    _show_values(screen, recipe, table.rows, accepted)
+    _say_meaning(screen, table.rows, accepted)
+    screen.say(f"\nThe reports of both logs: {index}")
 
 
-def _say_rows(console: Console, csv: Path, recipe: Recipe, table: Table) -> None:
-    console.print(f"{csv.name}: {len(table.rows):,} rows, variants {', '.join(recipe.variants)}")
+def _say_rows(screen: Screen, csv: Path, recipe: Recipe, table: Table) -> None:
+    screen.say(f"{csv.name}: {len(table.rows):,} rows, variants {', '.join(recipe.variants)}")
     if table.broken:
-        console.print(f"left out {len(table.broken):,} broken rows: {table.first_broken()}")
+        screen.say(f"left out {len(table.broken):,} broken rows: {table.first_broken()}")
     if not recipe.time_column:
         order = "in the file's order" if recipe.shuffle_seed is None else f"shuffled with seed {recipe.shuffle_seed}"
-        console.print(
-            f"the recipe has no time column: rows are taken {order}, {recipe.every.total_seconds():g} s apart"
-        )
+        screen.say(f"the recipe has no time column: rows are taken {order}, {recipe.every.total_seconds():g} s apart")
 
 
-def _replayed(experiment: Experiment, rows: Sequence[Row], out: Path, console: Console) -> list[Row]:
+def _replayed(experiment: Experiment, rows: Sequence[Row], out: Path, screen: Screen) -> list[Row]:
     store = out / "replayed"
     with serving(store, out / "server.log") as address:
         start_all(address, [experiment], _WHY)
-        with opened(store, address) as door, progress(console, "Replay", len(rows)) as advance:
+        with opened(store, address) as door, screen.progress("Replay", len(rows)) as advance:
             return replay(door, experiment, rows, advance)
 
 
@@ -85,38 +81,38 @@ def _write_reports(recipe: Recipe, out: Path) -> Path:
     return analysis.write_index(reports, out)
 
 
-def _table(recipe: Recipe, rows: Sequence[Row], accepted: Sequence[Row]) -> Grid:
+def _show_values(screen: Screen, recipe: Recipe, rows: Sequence[Row], accepted: Sequence[Row]) -> None:
     experiment = recipe.replayed()
-    metrics = {metric.name: metric.kind is MetricKind.CONVERSION for metric in experiment.metrics}
+    shares = {metric.name for metric in experiment.metrics if metric.kind is MetricKind.CONVERSION}
     terms = " + ".join(f"{term.weight:g} x {term.metric}" for term in experiment.reward)
-    grid = Grid(title=f"Means a row with 95 % intervals (reward: {terms})", title_justify="left")
-    grid.add_column("")
-    for heading in ("rows", values.REWARD, *metrics):
-        grid.add_column(heading, justify="right")
-    for variant in recipe.variants:
-        _add(grid, f"always {variant}", values.of_variant(experiment, rows, variant), metrics)
-    _add(grid, "as it was logged", values.of_logging(experiment, rows), metrics)
-    grid.add_section()
     later = accepted[len(accepted) // 2 :]
-    _add(grid, f"learner ({experiment.policy.kind})", values.of_learner(experiment, accepted), metrics)
-    _add(grid, "  its second half", values.of_learner(experiment, later), metrics)
-    return grid
+    table = [
+        *(_cells(f"always {name}", values.of_variant(experiment, rows, name), shares) for name in recipe.variants),
+        _cells("as it was logged", values.of_logging(experiment, rows), shares),
+        (),
+        _cells(f"learner ({experiment.policy.kind})", values.of_learner(experiment, accepted), shares),
+        _cells("  its second half", values.of_learner(experiment, later), shares),
+    ]
+    headings = ("", "rows", values.REWARD, *(metric.name for metric in experiment.metrics))
+    screen.table(f"Means a row with 95 % intervals (reward: {terms})", headings, table)
 
 
-def _add(grid: Grid, name: str, means: Mapping[str, Value], is_share: Mapping[str, bool]) -> None:
-    cells = [_cell(value, is_share.get(metric, False)) for metric, value in means.items()]
-    grid.add_row(name, f"{next(iter(means.values())).n:,}", *cells)
+def _cells(name: str, means: Mapping[str, Value], shares: Container[str]) -> tuple[str, ...]:
+    n = means[values.REWARD].n
+    return (name, f"{n:,}", *(_cell(value, metric in shares) for metric, value in means.items()))
 
 
 def _cell(value: Value, is_share: bool) -> str:
+    if math.isnan(value.mean):
+        return "-"
     if is_share:
         return f"{100 * value.mean:.2f} ± {100 * value.half_width:.2f} %"
     return f"{value.mean:.4f} ± {value.half_width:.4f}"
 
 
-def _say_meaning(console: Console, rows: Sequence[Row], accepted: Sequence[Row]) -> None:
-    console.print(
+def _say_meaning(screen: Screen, rows: Sequence[Row], accepted: Sequence[Row]) -> None:
+    screen.say(
         f"The learner was asked about {len(rows):,} rows and met the {len(accepted):,} whose logged variant it drew "
         f"too. {_MEANING}",
-        style="dim",
+        aside=True,
     )

@@ -97,6 +97,5 @@ async def _terminated() -> None:
 
 
 if __name__ == "__main__":
-    sys.setswitchinterval(0.0005)
     role, *rest = sys.argv[1:]
     uvloop.run({"armlift": serve_armlift, "echo": serve_echo}[role](*rest))

@@ -24,7 +24,8 @@ def identity(entry: Entry) -> tuple[object, ...] | None:
 
 def verdict(standing: Entry, entry: Entry) -> KeptStatus:
     """Return whether an entry says the same as the one that stands under its identity: DUPLICATE or CONFLICT."""
-    return KeptStatus.DUPLICATE if _content(standing) == _content(entry) else KeptStatus.CONFLICT
+    same = _content(standing) == _content(entry) and _same_time(standing, entry)
+    return KeptStatus.DUPLICATE if same else KeptStatus.CONFLICT
 
 
 def _content(entry: Entry) -> object:
@@ -33,10 +34,18 @@ def _content(entry: Entry) -> object:
             return entry.request_digest
         case Outcome():
             target = entry.assignment_id, entry.slot, entry.unit
-            return entry.metric, entry.value, entry.occurred_at, target, entry.void_of
+            return entry.metric, entry.value, target, entry.void_of
         case _:
             # A unit meets a variant for the first time once: a later report adds nothing.
             return None
+
+
+def _same_time(standing: Entry, entry: Entry) -> bool:
+    if not isinstance(standing, Outcome) or not isinstance(entry, Outcome):
+        return True
+    # An outcome that was sent without a time bears that of its arrival, which a repetition cannot know.
+    was_told = entry.occurred_at != entry.received_at
+    return not was_told or entry.occurred_at == standing.occurred_at
 
 
 def awaited(entry: Entry) -> AssignmentKey | None:

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from functools import cache
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ _TABLES: dict[type[Entry], str] = {
     Outcome: "outcomes",
     Erasure: "erasures",
 }
-_INSERTS = {table: f"INSERT INTO {table} VALUES ({', '.join('?' * len(COLUMNS[table]))})" for table in COLUMNS}  # noqa: S608 our own names
+_LARGEST_INSERT = 512
 _STAMPED = ("node_id", "seq", "unit_key")
 _decided = attrgetter(*(field.name for field in fields(Assignment) if field.name not in _STAMPED))
 
@@ -69,8 +71,11 @@ class SqliteStore:
 
     def append(self, entries: Sequence[Entry]) -> list[Kept]:
         """Keep entries in order and say what became of each."""
-        with self._transaction():
-            kept = self._keep(entries)
+        with unavailable(self._path):
+            kept = self._keep_new(entries)
+            if kept is None:
+                with self._transaction():
+                    kept = [self._keep_one(entry) for entry in entries]
         self._n_unchecked += len(entries)
         if self._n_unchecked >= CHECKPOINT_ROWS:
             self._n_unchecked = 0
@@ -80,7 +85,7 @@ class SqliteStore:
     def save(self, state: ExperimentState, change: Change, expected_etag: str) -> None:
         """Make `state` the current one and add `change` to the history."""
         experiment_id = state.experiment.experiment_id
-        with self._transaction():
+        with unavailable(self._path), self._transaction():
             found = self._one("SELECT etag FROM experiments WHERE experiment_id = ?", experiment_id)
             check_etag(experiment_id, found[0] if found else None, expected_etag)
             self._connection.execute(
@@ -96,7 +101,7 @@ class SqliteStore:
 
     def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
         """Make `snapshot` the live one if the experiment is still in `epoch`."""
-        with self._transaction():
+        with unavailable(self._path), self._transaction():
             self._connection.execute(
                 "UPDATE experiments SET snapshot = ? WHERE experiment_id = ? AND epoch = ?",
                 (snapshot, experiment_id, epoch),
@@ -111,37 +116,29 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with unavailable(self._path), self._undoing("BEGIN IMMEDIATE", "ROLLBACK"):
-            yield
-            self._connection.execute("COMMIT")
-
-    @contextmanager
-    def _undoing(self, begin: str, *undo: str) -> Iterator[None]:
-        """Begin something, and undo it on an error: also the counters that ran ahead."""
+        """Commit, or on an error undo what was done: also the counters that ran ahead."""
         seq = self._seq
-        self._connection.execute(begin)
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
             # A full disk makes SQLite roll back by itself.
             if self._connection.in_transaction:
-                for statement in undo:
-                    self._connection.execute(statement)
+                self._connection.execute("ROLLBACK")
             self._seq = seq
             self._unit_keys.clear()
             raise
 
-    def _keep(self, entries: Sequence[Entry]) -> list[Kept]:
-        """Keep all at once, as if every entry were new; where one is not, undo that and keep one after the other."""
+    def _keep_new(self, entries: Sequence[Entry]) -> list[Kept] | None:
+        """Keep all at once, as if every entry were new; where one is not, do nothing and return None."""
         if any(isinstance(entry, Erasure) for entry in entries):
-            return [self._keep_one(entry) for entry in entries]
+            return None
         try:
-            with self._undoing("SAVEPOINT new", "ROLLBACK TO new", "RELEASE new"):
-                kept = self._insert(entries)
-                self._connection.execute("RELEASE new")
-                return kept
+            with self._transaction():
+                return self._insert(entries)
         except sqlite3.IntegrityError:
-            return [self._keep_one(entry) for entry in entries]
+            return None
 
     def _keep_one(self, entry: Entry) -> Kept:
         standing = self._standing(entry)
@@ -166,8 +163,20 @@ class SqliteStore:
             kept.append(Kept(status, stamped))
         for table, lines in values.items():
             if lines:
-                self._connection.executemany(_INSERTS[table], lines)
+                self._insert_lines(table, lines)
         return kept
+
+    def _insert_lines(self, table: str, lines: Sequence[Row]) -> None:
+        """Insert with few statements: after each one the thread has to wait for its turn among the others.
+
+        Their sizes are powers of two, so that there are few different ones, and SQLite finds each prepared.
+        """
+        start = 0
+        while start < len(lines):
+            size = min(_LARGEST_INSERT, 1 << (len(lines) - start).bit_length() - 1)
+            values = list(chain.from_iterable(lines[start : start + size]))
+            self._connection.execute(_insert_statement(table, size), values)
+            start += size
 
     def _stamp(self, entry: Entry) -> Entry:
         self._seq += 1
@@ -247,9 +256,15 @@ class SqliteStore:
 
     def _introduced(self, node_id: str, secret: bytes) -> tuple[str, bytes]:
         """Return what the store is called and what it hides, chosen once."""
-        with self._transaction():
+        with unavailable(self._path), self._transaction():
             found = self._one("SELECT node_id, secret FROM meta")
             if found is None:
                 found = node_id or new_secret().hex()[:12], secret or new_secret()
                 self._connection.execute("INSERT INTO meta (node_id, secret) VALUES (?, ?)", found)
         return found[0], found[1]
+
+
+@cache
+def _insert_statement(table: str, n_lines: int) -> str:
+    line = f"({', '.join('?' * len(COLUMNS[table]))})"
+    return f"INSERT INTO {table} VALUES {', '.join([line] * n_lines)}"  # noqa: S608 our own names

@@ -15,7 +15,7 @@ from engine.records import Assignment
 from engine.storage import open_reader, open_snapshots, open_store
 from simulators import demo, replay
 from simulators.folders import claim
-from simulators.showing import make_console
+from simulators.showing import Screen
 
 ROOT = Path(__file__).parents[2]
 HILLSTROM = ROOT.parent / "shared" / "data" / "hillstrom" / "hillstrom.csv"
@@ -49,7 +49,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     store.mkdir()
     (store / "armlift.db").write_text("precious")
     with pytest.raises(InvalidRequest, match="choose another --out"):
-        demo.run(tmp_path, 5, 7, make_console())
+        demo.run(tmp_path, 5, 7, Screen())
     assert (store / "armlift.db").read_text() == "precious"
 
 
@@ -100,7 +100,7 @@ def test_a_bad_file_leaves_nothing(some_customers: Path, tmp_path: Path) -> None
         file.write("10,broken\n")
     out = tmp_path / "out"
     with pytest.raises(InvalidRequest) as refused:
-        replay.run(some_customers, RECIPE, out, skip_broken=False, console=make_console())
+        replay.run(some_customers, RECIPE, out, skip_broken=False, screen=Screen())
     assert str(refused.value) == (
         "hillstrom.csv, line 3002: it has 2 cells and the header 12: mend it, or leave it out by --skip-broken"
     )

@@ -1,0 +1,119 @@
+"""The command, as somebody types it."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from engine import cli
+from engine.experiments import Status
+from engine.service.management import Management
+from engine.service.server import Serving, serving_beside
+
+FILE = """\
+experiment: home-offer
+variants: {general: {}, bundle: {payload: {headline: Two for one}}}
+context: {visits: number}
+metrics: {purchase: {kind: conversion, window: 3d}}
+"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with serving_beside(Serving(tmp_path_factory.mktemp("store"), "127.0.0.1:0", learner=False)) as bound:
+        yield bound
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "home-offer.yaml"
+    path.write_text(FILE)
+    return path
+
+
+def run(*words: object) -> str:
+    result = CliRunner().invoke(cli.cli, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def failing(*words: object) -> str:
+    """Return what a call that fails says: one line, and no traceback."""
+    command = [sys.executable, "-m", "engine.cli", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert re.fullmatch(r"armlift: [^\n]+\n", done.stderr), done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help_with_an_example_of_itself(name):
+    text = run(name, "--help")
+    assert re.search(rf"Examples?:\n\s+armlift {name}\b", text), text
+
+
+def test_from_a_file_to_an_explanation_and_back(address, file, tmp_path):
+    at_server = ("--server", address)
+    assert "is right" in run("check", file)
+    assert run("apply", file, "--actor", "ann", *at_server).startswith("created: home-offer is draft")
+    assert run("apply", file, *at_server).startswith("unchanged")
+    assert "running" in run("start", "home-offer", "--actor", "ann", "--reason", "go", *at_server)
+    answer = run("assign", "home-offer", "--unit", "u1", "--context", "visits=3", *at_server)
+    assignment = re.search(r"assignment: (\w+)", answer)[1]
+    assert "propensity 0.5" in answer
+    assert run("record", "purchase", "--assignment", assignment, *at_server) == "recorded\n"
+    assert run("record", "purchase", "--unit", "u1", "--outcome-id", "o1", *at_server) == "recorded\n"
+    assert run("record", "purchase", "--unit", "u1", "--outcome-id", "o1", *at_server) == "duplicate\n"
+    assert "reproduced" in run("explain", assignment, *at_server)
+    shown = run("show", "home-offer", *at_server)
+    again = tmp_path / "shown.yaml"
+    again.write_text(shown)
+    assert run("apply", again, *at_server).startswith("unchanged")
+    assert "home-offer" in run("list", *at_server)
+    history = run("history", "home-offer", *at_server)
+    assert "create" in history
+    assert "go" in history
+
+
+def test_the_whole_life_of_an_experiment(address, file):
+    file.write_text(FILE.replace("home-offer", "life"))
+    at_server = ("--server", address)
+    run("apply", file, *at_server)
+    for command, status in [("start", "running"), ("pause", "paused"), ("resume", "running"), ("conclude", "concluded")]:
+        assert f"life is {status}" in run(command, "life", *at_server)
+    assert "cannot become running" in failing("start", "life", *at_server)
+    assert "life is archived" in run("archive", "life", *at_server)
+    with Management(address, "ann") as management:
+        assert management.get("life").status is Status.ARCHIVED
+
+
+def test_files_alone_explain_too(tmp_path, file):
+    with serving_beside(Serving(tmp_path / "store", "127.0.0.1:0", learner=False)) as bound:
+        run("apply", file, "--server", bound)
+        run("start", "home-offer", "--server", bound)
+        answer = run("assign", "home-offer", "--unit", "u1", "--server", bound)
+    assignment = re.search(r"assignment: (\w+)", answer)[1]
+    assert "reproduced" in run("explain", assignment, "--log", tmp_path / "store")
+    assert "check the id" in failing("explain", "0" * 32, "--log", tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("check", "nowhere.yaml"), "nowhere.yaml"),
+        (("list", "--server", "127.0.0.1:1"), "armlift serve"),
+        (("assign", "hero", "--unit", "u1", "--context", "visits"), "NAME=VALUE"),
+        (("report", "hero", "--log", "nowhere"), "nowhere"),
+        (("serve", "--store", "/proc/nowhere"), "/proc/nowhere"),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_to_do(words, sentence):
+    assert sentence in failing(*words)
+
+
+def test_what_is_not_there_is_said(address):
+    assert "armlift list" in failing("show", "nothing", "--server", address)
+    assert "unknown_experiment" not in failing("assign", "nothing", "--unit", "u", "--server", address)
+    assert "no experiment declares" in failing("record", "nothing", "--unit", "u", "--server", address)

@@ -1,0 +1,42 @@
+"""The README's files are right, and its client is served."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine import files
+from engine.experiments import Status
+from engine.service.management import Management
+from engine.service.server import Serving, serving_beside
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("line", blocks("yaml")[1].splitlines())
+def test_every_policy_that_is_shown_can_be_written(line):
+    head = "experiment: hero\nmetrics: [click]\n"
+    variants = "" if line.startswith("factors") else "variants: [mood, saving]\n"
+    assert files.load(f"{head}{variants}{line}\n").experiment_id == "hero"
+
+
+def test_the_client_that_is_shown_is_served(tmp_path, capsys):
+    (program,) = blocks("python")
+    with serving_beside(Serving(tmp_path, "127.0.0.1:0", learner=False)) as address:
+        with Management(address, "ann") as management:
+            management.apply(files.load(blocks("yaml")[0]), "shown")
+            management.move("hero-headline", Status.RUNNING, "shown")
+        exec(program.replace("127.0.0.1:7878", address), {})
+    assert capsys.readouterr().out.strip() in ("Feel at home", "Save 20 today")
+
+
+def test_every_command_that_is_shown_is_there():
+    from engine.cli import COMMANDS
+
+    shown = set(re.findall(r"^armlift (\w+)", "\n".join(blocks("sh")), re.MULTILINE))
+    assert shown <= COMMANDS.keys()
+    assert len(shown) > 5
