@@ -37,7 +37,7 @@ def group_subjects(frame: Frame) -> Subjects:
     replayed = rows.source == Source.REPLAYED.value
     since = np.where(replayed, rows.exposed_at, rows.at)
     label = np.where(rows.is_control_group, CONTROL_GROUP, POLICY_GROUP)
-    return crediting.units(frame, ~replayed | rows.is_exposed, label, since)
+    return crediting.units(frame, ~replayed | rows.is_exposed, label, rows.epoch, since)
 
 
 def allocation(frame: Frame) -> Timeline | None:

@@ -20,14 +20,19 @@ from engine.randomness import ONE
 ALARM = 0.001
 """A ratio check that holds alarms in at most this share of reports."""
 
+_ROUNDING = 1e-9
 _MIN_EXPECTED = 5.0
 """Variants that are expected more rarely are checked together, or the chi-square is no chi-square."""
 
 
 def variants(frame: Frame, chosen: Flags, what: str) -> Check:
-    """Return the check of the chosen draws' variants; of draws by unit only the first of a unit and distribution."""
+    """Return the check of the chosen draws' variants; of draws by unit only the first of a unit and distribution.
+
+    A draw of which the log has not the whole distribution, as an import can be, tells nothing here.
+    """
     rows = frame.assignments
-    index = _independent(rows, chosen & ~rows.is_control_group & (rows.pattern >= 0))
+    is_whole = np.abs(rows.patterns.sum(axis=1) - 1) < _ROUNDING
+    index = _independent(rows, chosen & ~rows.is_control_group & (rows.pattern >= 0) & is_whole[rows.pattern])
     observed = np.bincount(rows.variant[index], minlength=len(frame.variants))
     n_draws = np.bincount(rows.pattern[index], minlength=len(rows.patterns))
     return check(f"Variants of the {what}", frame.variants, observed, rows.patterns, n_draws)

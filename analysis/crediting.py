@@ -21,13 +21,15 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """What is counted once, (n,) each: its label (a variant or a group), its epoch, and when its window opens.
+    """What is counted once, (n,) each: its label (a variant or a group), its stratum, and when its window opens.
+
+    Labels compare within a stratum alone.
 
     `credited` (n_outcomes,) is the subject of each outcome, or -1. `n_switched` units met more than one label.
     """
 
     label: Ints
-    epoch: Ints
+    stratum: Ints
     since: Ints
     credited: Ints
     n_switched: int = 0
@@ -41,15 +43,15 @@ class Sample:
     """A metric's values of the subjects whose window has closed, (n,) each, and how many have one that is open."""
 
     label: Ints
-    epoch: Ints
+    stratum: Ints
     values: Floats
     n_open: int
 
 
-def units(frame: Frame, chosen: Flags, label: Ints, since: Ints) -> Subjects:
+def units(frame: Frame, chosen: Flags, label: Ints, stratum: Ints, since: Ints) -> Subjects:
     """Return the units of the chosen assignments, each once: as it was at its first one by `since`, then by seq.
 
-    `chosen`, `label` and `since` are (n_assignments,).
+    `chosen`, `label`, `stratum` and `since` are (n_assignments,).
     """
     rows = frame.assignments
     index = np.flatnonzero(chosen)
@@ -62,7 +64,7 @@ def units(frame: Frame, chosen: Flags, label: Ints, since: Ints) -> Subjects:
     owner = np.where(frame.outcomes.row >= 0, by_assignment, frame.outcomes.unit_key)
     return Subjects(
         label[first],
-        rows.epoch[first],
+        stratum[first],
         since[first],
         _place(owner, unit[starts]),
         _n_switched(label[index], starts),
@@ -77,7 +79,7 @@ def assignments(frame: Frame, chosen: Flags) -> Subjects:
     place[index] = np.arange(len(index))
     latest = _latest_exposed(frame)
     row = np.where(frame.outcomes.row >= 0, frame.outcomes.row, latest)
-    return Subjects(rows.variant[index], rows.epoch[index], rows.exposed_at[index], place[row])
+    return Subjects(rows.variant[index], rows.stratum[index], rows.exposed_at[index], place[row])
 
 
 def sample(frame: Frame, subjects: Subjects, metric: Metric, cap: float | None = None) -> Sample:
@@ -91,7 +93,7 @@ def sample(frame: Frame, subjects: Subjects, metric: Metric, cap: float | None =
         total = (n > 0).astype(np.float64)
     elif cap is not None:
         total = np.minimum(total, cap)
-    return Sample(subjects.label[closed], subjects.epoch[closed], total[closed], int((~closed).sum()))
+    return Sample(subjects.label[closed], subjects.stratum[closed], total[closed], int((~closed).sum()))
 
 
 def not_credited(frame: Frame, subjects: Subjects, where: str = "") -> list[Count]:

@@ -33,10 +33,10 @@ class Arrival:
 def arrivals(frame: Frame) -> Arrival:
     """Return the test's subjects; unequal rates of exposure switch to intention to treat."""
     rows = frame.assignments
-    exposed = crediting.units(frame, rows.is_usable & rows.is_exposed, rows.variant, rows.exposed_at)
+    exposed = crediting.units(frame, rows.is_usable & rows.is_exposed, rows.variant, rows.stratum, rows.exposed_at)
     if frame.experiment.exposure is ExposureRule.ASSIGNED:
         return Arrival(exposed, False, 0, None)
-    assigned = crediting.units(frame, rows.is_usable, rows.variant, rows.at)
+    assigned = crediting.units(frame, rows.is_usable, rows.variant, rows.stratum, rows.at)
     p_value = _equal_rates(_by_label(frame, assigned), _by_label(frame, exposed))
     if p_value is not None and p_value < _UNEQUAL:
         return Arrival(assigned, True, 0, p_value)

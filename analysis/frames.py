@@ -40,8 +40,9 @@ class Assignments:
     """Rows in the order of seq; every array is (n,), `patterns` is (n_patterns, n_variants).
 
     `variant` and `epoch` are indices into the frame's names. `pattern` is the row's distribution, -1 where nothing
-    usable was drawn. `by_unit` is whether the draw was keyed by the unit. `is_usable` marks draws whose propensity
-    holds and whose policy is of the same kind as the current one. Times are microseconds.
+    usable was drawn. `stratum` numbers the pairs of epoch and pattern, within which variants compare as they are.
+    `by_unit` is whether the draw was keyed by the unit. `is_usable` marks draws whose propensity holds and whose
+    policy is of the same kind as the current one. Times are microseconds.
     """
 
     seq: Ints
@@ -58,6 +59,7 @@ class Assignments:
     group_weight: Ints
     pattern: Ints
     patterns: Floats
+    stratum: Ints
     reason: Texts
     source: Texts
 
@@ -167,7 +169,7 @@ def _assignments(
     raw: dict[str, list[Any]], exposed_at: Ints, names: tuple[str, ...], epochs: tuple[int, ...], same_kind: Flags
 ) -> tuple[Assignments, list[Count]]:
     is_draw = np.array(raw["is_draw"], np.bool_)
-    variant = _codes(raw["variant"], names)
+    variant, epoch = _codes(raw["variant"], names), _codes(raw["epoch"], epochs)
     pattern, patterns, is_whole = _patterns(raw, names)
     weight = np.array(raw["weight"], np.int64)
     logged = np.rint(patterns[pattern, variant] * ONE).astype(np.int64)
@@ -177,7 +179,7 @@ def _assignments(
         at=np.array(raw["assigned_at"], np.int64),
         exposed_at=exposed_at,
         variant=variant,
-        epoch=_codes(raw["epoch"], epochs),
+        epoch=epoch,
         unit_key=np.array(raw["unit_key"], np.int64),
         is_draw=is_draw,
         is_usable=is_draw & holds & same_kind,
@@ -187,6 +189,7 @@ def _assignments(
         group_weight=np.array(raw["group_weight"], np.int64),
         pattern=np.where(is_draw & holds, pattern, -1),
         patterns=patterns,
+        stratum=_strata(epoch, pattern),
         reason=np.array(raw["reason"], np.object_),
         source=np.array(raw["source"], np.object_),
     )
@@ -196,6 +199,11 @@ def _assignments(
         Count(broken, "draws whose logged propensity does not hold"),
         Count(other, "draws of another kind of policy, in an earlier revision"),
     ]
+
+
+def _strata(epoch: Ints, pattern: Ints) -> Ints:
+    """Number the pairs of epoch and pattern that occur, (n,)."""
+    return np.unique(epoch * (pattern.max(initial=0) + 1) + pattern, return_inverse=True)[1]
 
 
 def _patterns(raw: dict[str, list[Any]], names: tuple[str, ...]) -> tuple[Ints, Floats, Flags]:
@@ -222,7 +230,7 @@ def _fill(
     rows = np.array([row for row, _ in fitting], np.int64)
     weights = np.frombuffer(b"".join([weights for _, weights in fitting]), "<i8").reshape(len(rows), -1)
     holds = (weights.sum(axis=1) == ONE) & (weights.min(axis=1) >= 0)
-    # An eligible variant that neither is declared nor was ever drawn has no column; its mass is left out.
+    # An eligible variant that neither is declared nor was ever drawn has no column, and such a row sums to less than 1.
     known = np.array([place for place, name in enumerate(eligible) if name in names], np.int64)
     columns = np.array([names.index(eligible[place]) for place in known], np.int64)
     patterns[np.ix_(rows[holds], columns)] = weights[np.ix_(np.flatnonzero(holds), known)] / ONE

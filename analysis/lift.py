@@ -1,7 +1,9 @@
-"""Values and lifts of a fixed design, from moments alone: stratified by epoch, each with its method named.
+"""Values and lifts of a fixed design, from moments alone, each with its method named.
+
+They are stratified by epoch and distribution, because only units that were drawn alike compare as they are.
 
 A side of a comparison is an array of weights (n_variants,) that sum to 1: one variant, or the even mix of those that
-share a factor's level. Epochs are weighted by how many units they have in all, the same for both sides.
+share a factor's level. Strata are weighted by how many units they have in all, the same for both sides.
 
 The rule: a conversion is shown with an exact interval (Clopper-Pearson) and compared by Newcomb's; an amount is shown
 with Student's t and compared by Welch's. Where several cells make up a share, their intervals are combined by MOVER,
@@ -23,6 +25,11 @@ from analysis.moments import Moments
 
 MIN_EVENTS = 5
 """Below so many conversions on a side, the normal approximation behind Fieller's interval says nothing."""
+
+MIN_IN_STRATUM = 5
+"""A stratum among several counts where each variant of a side has so many units."""
+
+NO_STRATUM = "units that were drawn from the same distribution are too few to compare: their propensities differ"
 
 Side = Floats
 """Weights of the variants, (n_variants,), summing to 1."""
@@ -59,10 +66,10 @@ def side(n_variants: int, members: Sequence[int]) -> Side:
 def value(cells: Cells, of: Side, validity: Validity = Validity.VALID) -> Estimate:
     """Return the mean of a side with its interval; not evaluable, in words, where it is empty or does not vary."""
     n = int(cells.moments.n[of > 0].sum())
-    epochs = _usable(cells, of)
-    if not epochs.any():
+    strata = _usable(cells, of)
+    if not strata.any():
         return not_evaluable(_too_small(n), cells.estimand, n, _only_value(cells, of, n))
-    weights = np.outer(of, _shares(cells, epochs))
+    weights = np.outer(of, _shares(cells, strata))
     if not cells.is_conversion and not _varies(cells, weights):
         return not_evaluable("every value is the same", cells.estimand, n, _dot(weights, cells.moments.mean))
     interval, method = _value_interval(cells, weights)
@@ -74,33 +81,34 @@ def value(cells: Cells, of: Side, validity: Validity = Validity.VALID) -> Estima
 def compare(cells: Cells, plus: Side, minus: Side, family: int = 1) -> Comparison:
     """Return the lift of `plus` over `minus`; `family` intervals of this kind hold together."""
     n = int(cells.moments.n[(plus > 0) | (minus > 0)].sum())
-    epochs = _usable(cells, plus) & _usable(cells, minus)
-    reason = _incomparable(cells, plus, minus, epochs)
+    strata = _usable(cells, plus) & _usable(cells, minus)
+    reason = _incomparable(cells, plus, minus, strata)
     if reason:
         nothing = not_evaluable(reason, f"difference in {cells.estimand}", n)
         return Comparison(nothing, not_evaluable(reason, f"relative lift in {cells.estimand}", n))
-    shares = _shares(cells, epochs)
-    n = int(cells.moments.n[(plus > 0) | (minus > 0)][:, epochs].sum())
+    shares = _shares(cells, strata)
+    n = int(cells.moments.n[(plus > 0) | (minus > 0)][:, strata].sum())
     sides = np.outer(plus, shares), np.outer(minus, shares)
     return Comparison(_absolute(cells, sides, n, family), _relative(cells, sides, n, family))
 
 
 def _usable(cells: Cells, of: Side) -> Flags:
-    """Epochs in which every variant of the side has enough values, (n_epochs,)."""
-    enough = cells.moments.n[of > 0] >= (1 if cells.is_conversion else 2)
+    """Strata in which every variant of the side has enough values, (n_strata,)."""
+    alone = 1 if cells.is_conversion else 2
+    enough = cells.moments.n[of > 0] >= (alone if cells.moments.n.shape[1] == 1 else MIN_IN_STRATUM)
     return np.asarray(enough.all(axis=0))
 
 
-def _shares(cells: Cells, epochs: Flags) -> Floats:
-    """Weights of the epochs by their units in all, (n_epochs,); 0 for those that are not usable."""
-    n = np.where(epochs, cells.moments.n.sum(axis=0), 0)
+def _shares(cells: Cells, strata: Flags) -> Floats:
+    """Weights of the strata by their units in all, (n_strata,); 0 for those that are not usable."""
+    n = np.where(strata, cells.moments.n.sum(axis=0), 0)
     return np.asarray(n / n.sum())
 
 
 def _too_small(n: int) -> str:
     if not n:
         return "nobody is in it"
-    return "a single value has no spread" if n == 1 else "no epoch has enough values of every part"
+    return "a single value has no spread" if n == 1 else NO_STRATUM
 
 
 def _only_value(cells: Cells, of: Side, n: int) -> float | None:
@@ -111,16 +119,16 @@ def _varies(cells: Cells, weights: Floats) -> bool:
     return bool(cells.moments.m2[weights != 0].sum() > 0)
 
 
-def _incomparable(cells: Cells, plus: Side, minus: Side, epochs: Flags) -> str:
+def _incomparable(cells: Cells, plus: Side, minus: Side, strata: Flags) -> str:
     for of in (plus, minus):
         n = int(cells.moments.n[of > 0].sum())
         if not _usable(cells, of).any():
             return _too_small(n)
-    if not epochs.any():
-        return "the two were never there in the same epoch"
+    if not strata.any():
+        return NO_STRATUM
     if cells.is_conversion:
         return ""
-    shares = _shares(cells, epochs)
+    shares = _shares(cells, strata)
     if not all(_varies(cells, np.outer(of, shares)) for of in (plus, minus)):
         return "every value of one side is the same, so its spread is unknown"
     return ""
@@ -195,7 +203,7 @@ def _student(cells: Cells, weights: Floats, alpha: float) -> tuple[float, float]
 
 def _strata(weights: Floats) -> str:
     n = int((weights != 0).any(axis=0).sum())
-    return f", stratified by {n} epochs" if n > 1 else ""
+    return f", stratified by {n} epochs or distributions" if n > 1 else ""
 
 
 def _dot(weights: Floats, values: Floats) -> float:

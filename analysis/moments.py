@@ -1,6 +1,6 @@
 """Counts, means and squared deviations by cell: all that the estimators see of the data.
 
-A cell is one variant in one epoch. Moments of two parts of the data add up to those of the whole, so that they can be
+A cell is one variant in one stratum. Moments of two parts of the data add up to those of the whole, so that they can be
 gathered from a stream. Deviations are taken from the mean and never from raw sums of squares, which cancel.
 """
 
@@ -15,7 +15,7 @@ from analysis.arrays import Floats, Ints
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """n, mean and M2 (the sum of squared deviations from the mean), each of shape (n_variants, n_epochs).
+    """n, mean and M2 (the sum of squared deviations from the mean), each of shape (n_variants, n_strata).
 
     >>> one_cell = np.zeros(2, np.int64)
     >>> both = Moments.of(np.array([1., 2.]), one_cell, one_cell, (1, 1))
@@ -29,9 +29,9 @@ class Moments:
     m2: Floats
 
     @classmethod
-    def of(cls, values: Floats, variant: Ints, epoch: Ints, shape: tuple[int, int]) -> Moments:
-        """Return the moments of `values` (n,), each in the cell of its variant (n,) and epoch (n,)."""
-        cell = variant * shape[1] + epoch
+    def of(cls, values: Floats, variant: Ints, stratum: Ints, shape: tuple[int, int]) -> Moments:
+        """Return the moments of `values` (n,), each in the cell of its variant (n,) and stratum (n,)."""
+        cell = variant * shape[1] + stratum
         n_cells = shape[0] * shape[1]
         n = np.bincount(cell, minlength=n_cells)
         mean = np.bincount(cell, values, n_cells) / np.maximum(n, 1)

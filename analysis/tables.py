@@ -45,7 +45,7 @@ def factors(frame: Frame, subjects: Subjects, metric: Metric) -> tuple[Table, ..
 
 def naive(frame: Frame, subjects: Subjects, metric: Metric) -> Table:
     """Return each variant of a bandit over its own draws, marked as naive and compared with nothing."""
-    cells = _cells(frame, subjects, metric, len(frame.variants), "assignment", by_epoch=False)
+    cells = _cells(frame, subjects, metric, len(frame.variants), "assignment", stratified=False)
     plain = _uncapped(frame, subjects, metric, len(frame.variants))
     rows = tuple(
         Row(name, Word.NOT_COMPARED, lift.value(cells, side, Validity.NAIVE), _plain_value(plain, side))
@@ -58,7 +58,7 @@ def groups(frame: Frame, subjects: Subjects, metric: Metric) -> Table:
     """Return the policy's group against the control's, or the policy's alone where there is no control's."""
     present = np.bincount(subjects.label, minlength=2) > 0
     sides = [(name, lift.side(2, [label])) for label, name in enumerate(adaptive.GROUPS) if present[label]]
-    cells = _cells(frame, subjects, metric, 2, "unit", by_epoch=bool(present.all()))
+    cells = _cells(frame, subjects, metric, 2, "unit", stratified=bool(present.all()))
     plain = _uncapped(frame, subjects, metric, 2)
     if present.all():
         note = "Units were drawn into the groups before the policy saw them: this comparison is valid."
@@ -84,26 +84,26 @@ def _having(frame: Frame, factor: str, level: str) -> Side:
 
 
 def _cells(
-    frame: Frame, subjects: Subjects, metric: Metric, n_labels: int, counted: str, *, by_epoch: bool = True
+    frame: Frame, subjects: Subjects, metric: Metric, n_labels: int, counted: str, *, stratified: bool = True
 ) -> Cells:
     return Cells(
-        _moments(frame, subjects, metric, metric.cap, n_labels, by_epoch=by_epoch),
+        _moments(frame, subjects, metric, metric.cap, n_labels, stratified=stratified),
         metric.kind is MetricKind.CONVERSION,
         _estimand(metric, counted),
     )
 
 
 def _moments(
-    frame: Frame, subjects: Subjects, metric: Metric, cap: float | None, n_labels: int, *, by_epoch: bool
+    frame: Frame, subjects: Subjects, metric: Metric, cap: float | None, n_labels: int, *, stratified: bool
 ) -> Moments:
     found = crediting.sample(frame, subjects, metric, cap)
-    epoch = found.epoch if by_epoch else np.zeros_like(found.epoch)
-    return Moments.of(found.values, found.label, epoch, (n_labels, len(frame.epochs) if by_epoch else 1))
+    stratum = found.stratum if stratified else np.zeros_like(found.stratum)
+    return Moments.of(found.values, found.label, stratum, (n_labels, int(stratum.max(initial=0)) + 1))
 
 
 def _uncapped(frame: Frame, subjects: Subjects, metric: Metric, n_labels: int) -> Moments | None:
     """Return the moments without the cap, or None where none is declared."""
-    return _moments(frame, subjects, metric, None, n_labels, by_epoch=False) if metric.cap is not None else None
+    return _moments(frame, subjects, metric, None, n_labels, stratified=False) if metric.cap is not None else None
 
 
 def _plain_value(uncapped: Moments | None, side: Side) -> float | None:

@@ -11,7 +11,7 @@ from engine.catalog import FindSnapshot, Live, live, restore
 from engine.errors import PolicyFailed, SnapshotRefused
 from engine.experiments import Experiment, ExperimentState, Status
 from engine.ports import Reader
-from engine.records import Assignment
+from engine.records import Assignment, Source
 
 
 class Verdict(Enum):
@@ -52,6 +52,9 @@ class Recomputer:
         """Return how the row came about, and whether it comes out the same again."""
         if not row.is_draw:
             return Explanation(Verdict.NOT_DRAWN, (_request(row), Step("reason", row.reason.value.replace("_", " "))))
+        if row.source is Source.IMPORTED:
+            elsewhere = Step("draw", f"{row.variant}, propensity {row.propensity:.6g}, drawn by another system")
+            return Explanation(Verdict.NOT_DRAWN, (_request(row), elsewhere))
         if not row.unit.id:
             forgotten = Step("unit", "forgotten, and its context with it: the distribution cannot be made again")
             return Explanation(Verdict.FORGOTTEN, (_request(row), forgotten, _draw(row)))

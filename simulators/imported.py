@@ -17,6 +17,9 @@ from engine.storage import open_store
 from simulators.recipe import Recipe
 from simulators.rows import Row, span
 
+OTHERS = "(not in the file)"
+"""Stands for the other variants where the file says nothing of how likely each was."""
+
 _ACTOR = "replay"
 _ROWS_A_COMMIT = 2000
 
@@ -37,7 +40,7 @@ def entries(recipe: Recipe, row: Row, received_at: datetime) -> Iterator[Entry]:
     """Yield a row's assignment and its outcomes."""
     asked = request_id(row.at, row.key)
     named = assignment_id(asked, recipe.name)
-    weights = logged_distribution(recipe, row)
+    eligible, weights = logged_distribution(recipe, row)
     yield Assignment(
         experiment_id=recipe.name,
         variant=row.variant,
@@ -52,9 +55,9 @@ def entries(recipe: Recipe, row: Row, received_at: datetime) -> Iterator[Entry]:
         # The file does not have the number that its system drew, nor what that was keyed by: this is the first number
         # that falls on the variant. So the row can be checked, and cannot be drawn again.
         draw_key=DrawKey.NONE,
-        drawn=sum(weights[: recipe.variants.index(row.variant)]),
+        drawn=sum(weights[: eligible.index(row.variant)]),
         is_draw=True,
-        eligible=recipe.variants,
+        eligible=eligible,
         distribution=weights,
         context=row.context,
         source=Source.IMPORTED,
@@ -63,15 +66,17 @@ def entries(recipe: Recipe, row: Row, received_at: datetime) -> Iterator[Entry]:
         yield Outcome(f"{named} {metric}", metric, value, row.at, received_at, named, source=Source.IMPORTED)
 
 
-def logged_distribution(recipe: Recipe, row: Row) -> tuple[int, ...]:
-    """Return the weights of the distribution that the row was drawn from.
+def logged_distribution(recipe: Recipe, row: Row) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the variants that the row was drawn from, and their weights.
 
-    Where only the propensity of the row's own variant is known, the other variants share the rest evenly.
+    Where the file has the propensity of the row's own variant alone, what the others shared stands under one name.
     """
     if recipe.distribution:
-        return quantise([recipe.distribution[name] for name in recipe.variants])
-    rest = (1.0 - row.propensity) / max(1, len(recipe.variants) - 1)
-    return quantise([row.propensity if name == row.variant else rest for name in recipe.variants])
+        return recipe.variants, quantise([recipe.distribution[name] for name in recipe.variants])
+    if len(recipe.variants) == 2:
+        own = [row.propensity if name == row.variant else 1.0 - row.propensity for name in recipe.variants]
+        return recipe.variants, quantise(own)
+    return (row.variant, OTHERS), quantise([row.propensity, 1.0 - row.propensity])
 
 
 def _create(store: Store, experiment: Experiment, at: datetime) -> ExperimentState:

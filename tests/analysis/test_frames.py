@@ -91,7 +91,7 @@ def test_a_unit_counts_at_its_first_exposure(new_log):
     log.assign("two", 0.0)
     frame = frames.read(log.store, "hero")
     rows = frame.assignments
-    subjects = crediting.units(frame, rows.is_usable & rows.is_exposed, rows.variant, rows.exposed_at)
+    subjects = crediting.units(frame, rows.is_usable & rows.is_exposed, rows.variant, rows.stratum, rows.exposed_at)
     assert len(subjects) == 1
     assert subjects.since[0] == rows.exposed_at[1] < rows.exposed_at[0]
 
@@ -104,9 +104,9 @@ def test_a_unit_in_two_variants_stays_with_its_first(new_log):
     log.end(9)
     frame = frames.read(log.store, "hero")
     rows = frame.assignments
-    subjects = crediting.units(frame, rows.is_usable, rows.variant, rows.at)
+    subjects = crediting.units(frame, rows.is_usable, rows.variant, rows.stratum, rows.at)
     assert frame.epochs == (1, 2)
-    assert (subjects.label.tolist(), subjects.epoch.tolist(), subjects.n_switched) == ([0], [0], 1)
+    assert (subjects.label.tolist(), subjects.stratum.tolist(), subjects.n_switched) == ([0], [0], 1)
     assert first.variant == frame.variants[0]
 
 
@@ -118,7 +118,7 @@ def test_the_window_runs_from_the_exposure_and_holds_both_its_ends(new_log, age,
     log.end(9)
     frame = frames.read(log.store, "hero")
     rows = frame.assignments
-    subjects = crediting.units(frame, rows.is_usable, rows.variant, rows.at)
+    subjects = crediting.units(frame, rows.is_usable, rows.variant, rows.stratum, rows.at)
     assert crediting.sample(frame, subjects, frame.experiment.metrics[0]).values.tolist() == [counted]
     left = {count.what: count.n for count in crediting.not_credited(frame, subjects)}
     assert sum(left.values()) == 1 - counted
@@ -131,7 +131,7 @@ def test_a_window_closes_at_the_logs_end(new_log, grace, end, n_open):
     log.end(end)
     frame = frames.read(log.store, "hero")
     rows = frame.assignments
-    subjects = crediting.units(frame, rows.is_usable, rows.variant, rows.at)
+    subjects = crediting.units(frame, rows.is_usable, rows.variant, rows.stratum, rows.at)
     found = crediting.sample(frame, subjects, frame.experiment.metrics[0])
     assert (found.n_open, len(found.values)) == (n_open, 1 - n_open)
 
@@ -192,6 +192,7 @@ def test_no_rows_are_no_rows(new_log):
     log = new_log(TEST)
     log.observe("stranger", "click", 1.0)
     frame = frames.read(log.store, "hero")
-    subjects = crediting.units(frame, frame.assignments.is_usable, frame.assignments.variant, frame.assignments.at)
+    rows = frame.assignments
+    subjects = crediting.units(frame, rows.is_usable, rows.variant, rows.stratum, rows.at)
     assert len(subjects) == len(crediting.assignments(frame, frame.assignments.is_usable)) == 0
     assert not np.any(subjects.credited >= 0)

@@ -68,16 +68,24 @@ def test_epochs_are_strata_weighted_by_their_units():
     by_hand = 0.5 * (groups[1][:100].mean() - groups[0][:900].mean())
     by_hand += 0.5 * (groups[1][100:].mean() - groups[0][900:].mean())
     assert found.absolute.value == pytest.approx(by_hand, rel=1e-12)
-    assert found.absolute.method == "Welch, stratified by 2 epochs"
+    assert found.absolute.method == "Welch, stratified by 2 epochs or distributions"
     assert found.absolute.low < 0 < found.absolute.high
 
 
 def test_only_epochs_that_have_both_sides_compare():
-    groups = [[1.0, 2.0, 3.0, 50.0, 60.0], [2.0, 3.0, 5.0]]
-    found = lift.compare(cells(groups, epochs=[np.array([0, 0, 0, 1, 1]), np.zeros(3, np.int64)]), TREATED, CONTROL)
-    expected = stats.ttest_ind(groups[1], groups[0][:3], equal_var=False).confidence_interval(0.95)
+    groups = [[1.0, 2.0, 3.0, 4.0, 2.5, 50.0, 60.0], [2.0, 3.0, 5.0, 4.0, 3.5]]
+    epochs = [np.array([0, 0, 0, 0, 0, 1, 1]), np.zeros(5, np.int64)]
+    found = lift.compare(cells(groups, epochs=epochs), TREATED, CONTROL)
+    expected = stats.ttest_ind(groups[1], groups[0][:5], equal_var=False).confidence_interval(0.95)
     np.testing.assert_allclose(found.absolute.interval, [expected.low, expected.high], rtol=1e-9)
-    assert found.absolute.n == 6
+    assert found.absolute.n == 10
+
+
+def test_propensities_that_differ_from_row_to_row_do_not_compare():
+    groups = [[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 5.0, 4.0]]
+    found = lift.compare(cells(groups, epochs=[np.arange(4), np.arange(4, 8)]), TREATED, CONTROL)
+    assert found.absolute.interval is None
+    assert "their propensities differ" in found.absolute.note
 
 
 def test_a_levels_mean_weighs_the_other_factors_levels_evenly():

@@ -209,7 +209,7 @@ def test_epochs_are_strata_and_units_of_two_variants_stay_in_their_first(new_log
     found = analysis.report(log.store, "hero")
     left = {count.what: count.n for count in found.health.left_out}
     assert left["units that met several variants: counted with their first one alone"] > 20
-    assert "stratified by 2 epochs" in rows(found)["b"].absolute.method
+    assert "stratified by 2 epochs or distributions" in rows(found)["b"].absolute.method
     assert sum(row.value.n for row in rows(found).values()) == 400
 
 

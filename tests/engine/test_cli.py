@@ -81,7 +81,8 @@ def test_the_whole_life_of_an_experiment(address, file):
     file.write_text(FILE.replace("home-offer", "life"))
     at_server = ("--server", address)
     run("apply", file, *at_server)
-    for command, status in [("start", "running"), ("pause", "paused"), ("resume", "running"), ("conclude", "concluded")]:
+    steps = [("start", "running"), ("pause", "paused"), ("resume", "running"), ("conclude", "concluded")]
+    for command, status in steps:
         assert f"life is {status}" in run(command, "life", *at_server)
     assert "cannot become running" in failing("start", "life", *at_server)
     assert "life is archived" in run("archive", "life", *at_server)

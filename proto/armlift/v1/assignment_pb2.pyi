@@ -97,7 +97,7 @@ class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.Value
     VERDICT_DIFFERS: _Verdict.ValueType  # 3
     """Something differs; the steps say what."""
     VERDICT_NOT_DRAWN: _Verdict.ValueType  # 4
-    """Nothing was drawn, so there is nothing to make again."""
+    """Nothing was drawn here, so there is nothing to make again."""
 
 class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
     """Verdict says how a recomputation ended."""
@@ -111,7 +111,7 @@ VERDICT_FORGOTTEN: Verdict.ValueType  # 2
 VERDICT_DIFFERS: Verdict.ValueType  # 3
 """Something differs; the steps say what."""
 VERDICT_NOT_DRAWN: Verdict.ValueType  # 4
-"""Nothing was drawn, so there is nothing to make again."""
+"""Nothing was drawn here, so there is nothing to make again."""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 @_typing.final
