@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,21 +34,18 @@ def test_the_same_seed_gives_the_same_log(demo_file: Load) -> None:
     assert first != log_bytes(experiments, 8)
 
 
+@pytest.mark.parametrize("seed", [77101, 77102, 77103])
 @pytest.mark.parametrize("name", ["search-row", "home-offer"])
-def test_learned_policies_beat_random(name: str, demo_file: Load) -> None:
+def test_learned_policies_beat_random(name: str, seed: int, demo_file: Load) -> None:
     """Were a policy no better than random, each draw's gain would have mean 0 given the past: z = 3 is 1 of 700.
 
-    The runs are judged together, because a short one may be unlucky: when the best variant has 4 clicks of its first 84
-    visits where 12 were due, Thompson sampling rightly leaves it for thousands of visits.
+    These seeds were used for nothing else: neither a policy nor a file was chosen by them.
     """
-    scores = []
-    for seed in (1001, 1002, 1003):
-        door, player = rehearse(Storefront(), [demo_file(name)], 3000, seed)
-        assert door.snapshots.snapshots(name), "it learned"
-        scores.append(player.tallies[name].score())
-    assert all(score.n > 3000 for score in scores)
-    gain = sum(score.n * score.gain for score in scores)
-    assert gain / math.sqrt(sum((score.n * score.gain_se) ** 2 for score in scores)) >= 3
+    door, player = rehearse(Storefront(), [demo_file(name)], 3000, seed)
+    score = player.tallies[name].score()
+    assert door.snapshots.snapshots(name), "it learned"
+    assert score.n > 3000
+    assert score.gain / score.gain_se >= 3
 
 
 def test_outcomes_arrive_in_time_and_everything_matures(demo_file: Load) -> None:
