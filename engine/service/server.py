@@ -29,7 +29,7 @@ from grpc_reflection.v1alpha import reflection
 
 from engine.clock import Clock, WallClock
 from engine.engine import Engine
-from engine.errors import ArmliftError, StoreUnavailable
+from engine.errors import StoreUnavailable
 from engine.records import Entry, Kept
 from engine.service.servicers import AssignmentServicer, ExperimentServicer, LearningServicer
 from engine.settings import DEFAULT_ADDRESS, Settings
@@ -47,6 +47,7 @@ SERVICES: Sequence[str] = tuple(
 """The full names of what is served."""
 
 _RESTART_LEARNER_AFTER_S = 1.0
+_ANOTHER_CHANCE_AFTER_S = 2.0
 _log = logging.getLogger(__name__)
 Ready = Callable[[str], None]
 
@@ -109,7 +110,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, HEALTH, reflection.SERVICE_NAME), server)
         self.address = _bind(server, serving.address)
-        await self._set_health(healthy=True)
+        await self._set_health(True)
         await server.start()
         stack.push_async_callback(server.stop, serving.settings.grace_s)
         if serving.learner:
@@ -122,27 +123,37 @@ class Server:
 
 
 class WatchedWriter(Writer):
-    """A writer whose failures and recoveries are told to whoever asks for the server's health."""
+    """A writer whose failures are told to whoever asks for the server's health.
+
+    Whoever heeds it sends nothing more, so that nothing would show when the disk is well again: after a while the
+    server is given another chance.
+    """
 
     def __init__(self, serving: Serving, tell: Callable[[bool], Awaitable[None]]) -> None:
         super().__init__(lambda: open_store(serving.directory, secret=serving.secret), serving.settings)
         self._tell = tell
-        self._healthy = True
+        self._unwell: asyncio.Task[None] | None = None
 
     async def append(self, entries: Sequence[Entry]) -> list[Kept]:
         """Keep entries: see Writer."""
         try:
-            kept = await super().append(entries)
+            return await super().append(entries)
         except StoreUnavailable:
-            await self._turned(healthy=False)
+            if self._unwell is None:
+                self._unwell = asyncio.create_task(self._be_unwell())
             raise
-        if not self._healthy:
-            await self._turned(healthy=True)
-        return kept
 
-    async def _turned(self, healthy: bool) -> None:
-        self._healthy = healthy
-        await self._tell(healthy)
+    async def close(self) -> None:
+        """Keep what waits: see Writer."""
+        await super().close()
+        if self._unwell is not None:
+            await _cancel(self._unwell)
+
+    async def _be_unwell(self) -> None:
+        await self._tell(False)
+        await asyncio.sleep(_ANOTHER_CHANCE_AFTER_S)
+        await self._tell(True)
+        self._unwell = None
 
 
 def serve(serving: Serving, ready: Ready) -> None:
@@ -178,7 +189,10 @@ async def _serve(serving: Serving, ready: Ready) -> None:
 def _run_beside(serving: Serving, bound: Future[str], stop: threading.Event) -> None:
     try:
         uvloop.run(_serve_beside(serving, bound, stop))
-    except ArmliftError as error:
+    except BaseException as error:
+        # Whoever waits for the address must hear of it; later on, nobody does.
+        if bound.done():
+            raise
         bound.set_exception(error)
 
 

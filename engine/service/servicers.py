@@ -15,7 +15,7 @@ from armlift.v1 import experiment_pb2_grpc as manage_grpc
 from armlift.v1 import learning_pb2 as learn
 from armlift.v1 import learning_pb2_grpc as learn_grpc
 
-from engine import lifecycle
+from engine import lifecycle, randomness
 from engine.catalog import FindSnapshot
 from engine.clock import RequestClock, WallClock
 from engine.engine import Engine
@@ -24,7 +24,7 @@ from engine.experiments import Change, ExperimentState
 from engine.lifecycle import Author
 from engine.ports import Reader
 from engine.recompute import Recomputer
-from engine.records import Assignment, Entry, Kept, KeptStatus, Request, Source
+from engine.records import Assignment, Entry, Kept, KeptStatus, OpenFeatureReason, Request, Source
 from engine.service import convert
 from engine.service.definitions import from_change, from_state, to_experiment, to_status
 from engine.service.status import answering
@@ -33,6 +33,7 @@ from engine.settings import Settings
 from engine.storage.writer import Writer
 
 _PAGE, _LARGEST_PAGE = 100, 1000
+_LONGEST_TOKEN = 10
 # A change is made by a person at a time of theirs, also where the traffic's clock is the request's.
 _WALL = WallClock()
 Signed = manage.CreateExperimentRequest | manage.UpdateExperimentRequest | manage.TransitionExperimentRequest
@@ -61,7 +62,7 @@ class AssignmentServicer(assign_grpc.AssignmentServiceServicer):
         request = self._request(message, convert.NOTHING_SHARED)
         decided = self._engine.decide(request)
         if not _is_kept(request, decided):
-            return self._answer(decided, committed=False)
+            return self._unkept(request, decided)
         (kept,) = await self._writer.append([decided])
         return self._answer(_standing(kept), committed=True)
 
@@ -75,14 +76,13 @@ class AssignmentServicer(assign_grpc.AssignmentServiceServicer):
             try:
                 request = self._request(item, shared)
                 decided = self._engine.decide(request)
+                if _is_kept(request, decided):
+                    waiting.append(decided)
+                    results.append(None)
+                else:
+                    results.append(assign.BatchAssignResult(answer=self._unkept(request, decided)))
             except ArmliftError as error:
                 results.append(convert.from_error(error))
-                continue
-            if _is_kept(request, decided):
-                waiting.append(decided)
-                results.append(None)
-            else:
-                results.append(assign.BatchAssignResult(answer=self._answer(decided, committed=False)))
         kept = iter(await self._writer.append(waiting) if waiting else [])
         return assign.BatchAssignResponse(results=[result or self._kept_result(next(kept)) for result in results])
 
@@ -115,13 +115,22 @@ class AssignmentServicer(assign_grpc.AssignmentServiceServicer):
         return convert.from_explanation(self._recomputer.explain(row))
 
     def _request(self, message: assign.AssignRequest, shared: convert.Shared) -> Request:
-        if message.ByteSize() > self._settings.max_request_bytes:
-            limit = self._settings.max_request_bytes
-            raise InvalidRequest(f"the request has {message.ByteSize()} bytes and may have {limit}: send less context")
+        size, limit = message.ByteSize() + len(shared.content), self._settings.max_request_bytes
+        if size > limit:
+            raise InvalidRequest(f"the request has {size} bytes and may have {limit}: send less context")
         return convert.to_request(message, shared, self._now(message), self._source)
 
     def _now(self, message: Timed) -> datetime:
         return self._engine.clock.now(to_time(message.at) if message.HasField("at") else None)
+
+    def _unkept(self, request: Request, decided: Assignment) -> assign.AssignResponse:
+        """Answer what is not kept; but a request that was answered before the experiment stopped has that answer."""
+        if decided.reason.open_feature is OpenFeatureReason.DISABLED and request.request_id and not request.dry_run:
+            row = self._reader.assignment(randomness.assignment_id(request.request_id, request.experiment_id))
+            if row is not None:
+                same = row.request_digest == request.digest
+                return self._answer(_standing(Kept(KeptStatus.DUPLICATE if same else KeptStatus.CONFLICT, row)), True)
+        return self._answer(decided, committed=False)
 
     def _answer(self, assignment: Assignment, committed: bool) -> assign.AssignResponse:
         return convert.from_assignment(assignment, self._engine.answered_variant(assignment), committed)
@@ -253,7 +262,7 @@ def _attempt(check: Callable[[Message], Entry], item: Message) -> Entry | Armlif
 
 
 def _page(items: Sequence[Item], size: int, token: str) -> tuple[Sequence[Item], str]:
-    if token and not token.isdigit():
+    if token and not (token.isdecimal() and len(token) < _LONGEST_TOKEN):
         raise InvalidRequest("`page_token` must be the next_page_token of the page before")
     start = int(token or 0)
     end = start + min(size or _PAGE, _LARGEST_PAGE)

@@ -112,7 +112,11 @@ class SqliteReader:
 
     def _of(self, table: str, assignment_id: str, slot: int) -> Iterator[Entry]:
         query = f"{SELECTS[table]} {_OF_ASSIGNMENT} ORDER BY seq"
-        return map(rows.from_found, self._all(query, (bytes.fromhex(assignment_id), slot)))
+        try:
+            key = bytes.fromhex(assignment_id)
+        except ValueError:
+            return iter(())  # a text that is no id is nobody's id
+        return map(rows.from_found, self._all(query, (key, slot)))
 
     def _condition(self, table: str, experiment_id: str) -> tuple[str, list[str]]:
         """Return what makes a table's rows those of an experiment."""
