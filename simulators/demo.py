@@ -7,18 +7,15 @@ from importlib.resources import files as resources
 from pathlib import Path
 
 import numpy as np
-from numpy.random import Generator
 
 import analysis
 from engine import files
 from engine.experiments import Experiment
-from simulators.environment import Visit
 from simulators.folders import claim
 from simulators.play import Player
 from simulators.scoring import Tally
 from simulators.serving import conclude_all, opened, serving, start_all
 from simulators.showing import Screen, show_scores
-from simulators.traffic import closing_visit
 from simulators.worlds import Storefront
 
 NAMES = ("product-page-trust", "signup-banner", "search-row", "home-offer")
@@ -39,7 +36,7 @@ def run(out: Path, n_customers: int, seed: int, screen: Screen) -> None:
     store = claim(out, ("store", "server.log", "index.html", *NAMES)) / "store"
     experiments = [_experiment(name) for name in NAMES]
     world, rng = Storefront(), np.random.default_rng(seed)
-    visits = _visits(world, experiments, n_customers, rng)
+    visits = world.visits(n_customers, START, SPAN, rng)
     screen.say(f"{n_customers:,} customers, {len(visits):,} visits in {SPAN.days} simulated days, over gRPC")
     with serving(store, out / "server.log") as address:
         start_all(address, experiments, _WHY)
@@ -55,11 +52,6 @@ def run(out: Path, n_customers: int, seed: int, screen: Screen) -> None:
 def _experiment(name: str) -> Experiment:
     file = resources("simulators.recipes") / "demo" / f"{name}.yaml"
     return files.load(file.read_text(encoding="utf-8"), file.name)
-
-
-def _visits(world: Storefront, experiments: list[Experiment], n_customers: int, rng: Generator) -> list[Visit]:
-    visits = world.visits(n_customers, START, SPAN, rng)
-    return [*visits, closing_visit(visits, experiments)]
 
 
 def _write_reports(store: Path, out: Path, screen: Screen) -> Path:

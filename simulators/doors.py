@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from engine.engine import Engine
 from engine.experiments import Experiment, Status
 from engine.learning import LearnerPool
 from engine.lifecycle import Author
-from engine.randomness import digest
+from engine.randomness import assignment_id, digest, request_id
 from engine.records import Assignment, Entry, Exposure, Outcome, Request, Source, Unit
 from engine.settings import Settings
 from engine.storage.memory import MemorySnapshots, MemoryStore
@@ -42,6 +41,9 @@ class Door(Protocol):
 
     def record(self, events: Sequence[Event], at: datetime) -> None:
         """Report outcomes; one that is not kept is raised."""
+
+    def tick(self, at: datetime) -> None:
+        """Move the log's clock on to a time at which nobody does anything, so that windows close."""
 
     def settle(self) -> None:
         """Return when everything reported so far was learned from."""
@@ -69,6 +71,10 @@ class ClientDoor:
         """Report outcomes."""
         _check(self._client.record_many(events, at=at))
 
+    def tick(self, at: datetime) -> None:
+        """Move the log's clock on."""
+        self.expose([_nobody(at)], at)
+
 
 class EngineDoor:
     """An engine, its store in memory and its learner, all in this process: the same seed gives the same log."""
@@ -86,9 +92,7 @@ class EngineDoor:
             self.store.save(draft, created, "")
             running, started = lifecycle.transition(draft, Status.RUNNING, draft.etag, author)
             self.store.save(running, started, draft.etag)
-        # The machine's speed must not decide anything here, so a policy has all the time in the world.
-        settings = Settings(policy_budget_s=math.inf)
-        self.engine = Engine(self.store, self.snapshots.snapshot, RequestClock(), settings)
+        self.engine = Engine(self.store, self.snapshots.snapshot, RequestClock(), Settings())
         self._pool = LearnerPool(self.store, self.snapshots)
 
     def assign(self, asks: Sequence[Ask]) -> list[Answer]:
@@ -110,6 +114,10 @@ class EngineDoor:
         """Report outcomes."""
         self._keep([self.engine.check_outcome(_outcome(event, at)) for event in events])
 
+    def tick(self, at: datetime) -> None:
+        """Move the log's clock on."""
+        self.expose([_nobody(at)], at)
+
     def settle(self) -> None:
         """Learn, and serve what was learned."""
         for snapshot in self._pool.step():
@@ -121,6 +129,11 @@ class EngineDoor:
 
     def _keep(self, entries: Sequence[Entry]) -> None:
         _check([Recorded(kept.status.name) for kept in self.store.append(entries)])
+
+
+def _nobody(at: datetime) -> Answer:
+    """Return an answer that nobody got: its exposure is kept, belongs to no assignment, and counts nowhere."""
+    return Answer("", "", {}, "", "", assignment_id=assignment_id(request_id(at, "tick"), "tick"))
 
 
 def _answered(result: Answer | ArmliftError) -> Answer:

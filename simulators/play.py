@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from armlift import Answer, Ask, Event
 from numpy.random import Generator
 
-from engine.experiments import Experiment
+from engine.experiments import Experiment, ExposureRule
 from engine.randomness import request_id
 from simulators.doors import Door
 from simulators.environment import Happening, Visit, World
 from simulators.scoring import Tally, scored
-from simulators.traffic import Pending, batches
+from simulators.traffic import Pending, batches, closing_time
 
 SETTLE_EVERY = timedelta(hours=12)
 """Simulated time after which the traffic waits until everything was learned: no machine is too slow for a result."""
@@ -33,9 +33,9 @@ class Player:
         self._pending: Pending[Event] = Pending()
 
     def play(self, visits: Sequence[Visit], advance: Callable[[int], None] = lambda _: None) -> None:
-        """Send visits in the order of time and tell what came of them, until the last visit; `advance` counts visits.
+        """Send visits in the order of time and tell what came of them, until the last window has closed.
 
-        What would happen after the last visit is never told.
+        `advance` counts visits. What would happen later is never told.
         """
         settle_at = visits[0].at + SETTLE_EVERY
         for batch in batches(visits, lambda visit: visit.at, self._door.batch_size, self._door.slack):
@@ -45,12 +45,17 @@ class Player:
                 settle_at = batch[0].at + SETTLE_EVERY
             self._assign(batch)
             advance(len(batch))
+        closes_at = closing_time(visits[-1].at, self._experiments)
+        self._tell(closes_at)
+        self._door.tick(closes_at)
         self._door.settle()
 
     def _assign(self, batch: Sequence[Visit]) -> None:
         asked = [(visit, experiment) for visit in batch for experiment in self._experiments]
         answers = self._door.assign([self._ask(visit, experiment) for visit, experiment in asked])
         for (visit, experiment), answer in zip(asked, answers, strict=True):
+            if experiment.exposure is ExposureRule.REPORTED:
+                self._door.expose([answer], visit.at)
             self._react(visit, experiment, answer)
 
     def _ask(self, visit: Visit, experiment: Experiment) -> Ask:

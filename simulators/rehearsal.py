@@ -15,7 +15,6 @@ from simulators.doors import EngineDoor
 from simulators.environment import World
 from simulators.play import Player
 from simulators.showing import Screen, show_allocation, show_scores
-from simulators.traffic import closing_visit
 from simulators.worlds import Storefront
 
 WORLDS: Mapping[str, type[World]] = {"storefront": Storefront}
@@ -31,7 +30,6 @@ def rehearse(
     """Return the door and the player after 30 simulated days; the same seed gives the same log."""
     rng = np.random.default_rng(seed)
     visits = world.visits(n_customers, _START, _SPAN, rng)
-    visits.append(closing_visit(visits, experiments))
     door = EngineDoor(experiments, _START, seed)
     player = Player(world, experiments, door, rng)
     with (screen or Screen(quiet=True)).progress("Customers visit", len(visits)) as advance:

@@ -49,7 +49,8 @@ def replay(
             door.settle()
             n_until_settled = _SETTLE_EVERY
         advance(len(batch))
-    _close(door, experiment, rows)
+    door.tick(span(rows, experiment.metrics)[1])
+    door.settle()
     return accepted
 
 
@@ -92,21 +93,3 @@ def _events(row: Row, answer: Answer, at: datetime) -> list[Event]:
         )
         for metric, value in row.happened.items()
     ]
-
-
-def _close(door: Door, experiment: Experiment, rows: Sequence[Row]) -> None:
-    """Ask once more when every window has closed, so that the last rows mature; nobody is exposed to the answer."""
-    _, ended = span(rows, experiment.metrics)
-    last = _ask(experiment, rows[-1])
-    door.assign(
-        [
-            Ask(
-                last.experiment,
-                units=last.units,
-                context=last.context,
-                request_id=request_id(ended, "after the last row"),
-                at=ended,
-            )
-        ]
-    )
-    door.settle()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Generic, TypeVar
 
 from engine.experiments import Experiment
-from simulators.environment import Visit
 
 T = TypeVar("T")
 
@@ -64,10 +62,10 @@ def batches(items: Iterable[T], at: Callable[[T], datetime], size: int, span: ti
         yield batch
 
 
-def closing_visit(visits: Sequence[Visit], experiments: Iterable[Experiment]) -> Visit:
-    """Return a last visit after every window of the others has closed: it moves the clock on, so that they mature."""
+def closing_time(last: datetime, experiments: Iterable[Experiment]) -> datetime:
+    """Return a time at which every window that was open at the last visit has closed."""
     longest = max(
         (metric.window + experiment.grace for experiment in experiments for metric in experiment.metrics),
         default=timedelta(0),
     )
-    return replace(visits[-1], at=visits[-1].at + longest + _AFTER_ALL)
+    return last + longest + _AFTER_ALL

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from armlift import Answer, Event, Recorded
 
-from engine.experiments import Status
+from engine.experiments import Experiment, Status, ThompsonSpec
 from engine.randomness import assignment_id
 from engine.records import Exposure, Outcome
 from engine.rewards import RewardLedger
@@ -41,36 +43,23 @@ def test_an_outcome_of_an_unknown_assignment_is_kept_and_matched_later(service: 
     assert service.client.expose(coming, at=at) == [Recorded("UNMATCHED")]
     answer = service.client.assign("hero", unit="ann", request_id="r1", at=at)
     assert answer.assignment_id == coming.assignment_id
-    with open_reader_of(service) as reader:
+    with closing(open_reader(service.directory)) as reader:
         assert [outcome.outcome_id for outcome in reader.outcomes_of(answer.assignment_id)] == ["c1"]
     assert service.client.expose(answer, at=at) == [Recorded("DUPLICATE")]
 
 
-def open_reader_of(service: Any) -> Any:
-    from contextlib import closing
-
-    return closing(open_reader(service.directory))
-
-
-def test_an_outcome_that_is_too_late_is_recorded_and_not_credited(service: Any, at: datetime) -> None:
-    answers = [service.client.assign("hero", unit=f"u{i}", at=at) for i in range(2)]
-    in_time, too_late = at + timedelta(minutes=59), at + timedelta(minutes=61)
-    for answer, moment in zip(answers, (in_time, too_late), strict=True):
-        assert service.client.record("click", answer=answer, occurred_at=moment, at=moment).status == "RECORDED"
-    service.client.assign("hero", unit="later", at=at + timedelta(days=1))
-    assert len(outcomes(service)) == 2
-    with open_reader_of(service) as reader:
-        state = reader.state("hero")
-    credited = {
-        reward.assignment.assignment_id: reward.value
-        for entry in service.log()
-        for reward in ledger_of(state).feed(entry)
-    }
-    assert credited == {} or credited == {answers[0].assignment_id: 1.0, answers[1].assignment_id: 0.0}
-
-
-def ledger_of(state: Any) -> RewardLedger:
-    return RewardLedger(state.experiment, state.epoch)
+def test_an_outcome_that_is_too_late_is_recorded_and_not_credited(service: Any, hero: Experiment, at: datetime) -> None:
+    service.start(replace(hero, experiment_id="learns", policy=ThompsonSpec()))
+    early, late = (service.client.assign("learns", unit=f"u{number}", at=at) for number in range(2))
+    for answer, minutes in ((early, 59), (late, 61)):
+        moment = at + timedelta(minutes=minutes)
+        assert service.client.record("click", answer=answer, at=moment).status == "RECORDED"
+    service.client.assign("learns", unit="time passes", at=at + timedelta(days=1))
+    state = service.management.get("learns")
+    ledger = RewardLedger(state.experiment, state.epoch)
+    rewards = [reward for entry in service.log() for reward in ledger.feed(entry)]
+    credited = {reward.assignment.assignment_id: reward.value for reward in rewards}
+    assert credited == {early.assignment_id: 1.0, late.assignment_id: 0.0}
 
 
 @pytest.mark.parametrize(

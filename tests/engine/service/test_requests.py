@@ -158,7 +158,7 @@ def test_without_consent_nothing_is_stored_anywhere(service: Any, hero: Experime
     context = {"device": "device-of-nobody", "agreed": agreed}
     answer = service.client.assign("careful", unit="nobody-knows-me", context=context, request_id="n0b0dy", at=at)
     assert (answer.variant, answer.reason, answer.assignment_id) == ("plain", "NO_CONSENT", "")
-    assert service.client.expose(answer) == []
+    assert service.client.expose(answer, at=at) == []
     assert service.log() == []
     for file in service.directory.iterdir():
         assert not any(word in file.read_bytes() for word in (b"nobody", b"n0b0dy")), file
