@@ -11,7 +11,16 @@ from engine.errors import PolicyFailed
 from engine.experiments import ContextualSpec, Experiment, Variant
 from engine.policies.features import BITS, ContextEncoder, schema, variant_features
 from engine.policies.vowpal import LIBRARY, Lesson, Workspace
-from engine.records import Assignment, Context, Reward
+from engine.records import Context, Reward
+
+_UNWEIGHTED = 1.0
+"""The propensity that VW is told. SquareCB's oracle regresses what was observed as it is (algorithm 1 of the paper).
+
+Told the real one, VW's mtr would weigh a success at the floor a hundredfold, and the allocation would swing with each.
+"""
+
+_LEARNING_RATE = "0.1"
+"""A reward is mostly noise: at VW's own 0.5 the last few hundred of them would decide."""
 
 
 class ContextualPolicy:
@@ -60,17 +69,14 @@ class ContextualPolicy:
         return self._workspace.serialize()
 
     def _lesson(self, reward: Reward) -> Lesson:
-        drawn = reward.assignment
-        context = self._encoder.encode(drawn.context)
-        return Lesson(context, drawn.eligible, drawn.variant, reward.value, _propensity(drawn))
+        assignment = reward.assignment
+        if not assignment.is_draw:
+            raise PolicyFailed(f"assignment {assignment.assignment_id!r} was not drawn: learn from draws alone")
+        context = self._encoder.encode(assignment.context)
+        return Lesson(context, assignment.eligible, assignment.variant, reward.value, _UNWEIGHTED)
 
 
 def _arguments(spec: ContextualSpec) -> tuple[str, ...]:
     explorer = ("--cb_explore_adf", "--squarecb", "--gamma_scale", repr(float(spec.gamma)))
-    return (*explorer, "--cb_type", "mtr", "-q", "UA", "-b", str(BITS), "--random_seed", "0")
-
-
-def _propensity(assignment: Assignment) -> float:
-    if assignment.propensity is None:
-        raise PolicyFailed(f"assignment {assignment.assignment_id!r} was not drawn: learn from draws alone")
-    return assignment.propensity
+    learner = ("--cb_type", "mtr", "--learning_rate", _LEARNING_RATE)
+    return (*explorer, *learner, "-q", "UA", "-b", str(BITS), "--random_seed", "0")

@@ -120,8 +120,9 @@ def test_a_bad_value_is_refused_and_the_next_question_answered():
 def test_what_it_was_configured_with_is_said():
     policy = ContextualPolicy(replace(EXPERIMENT, policy=ContextualSpec(gamma=25)))
     assert policy.library == "vowpal-wabbit-next 0.7.0"
-    text = " ".join(policy.arguments)
-    assert text == "--cb_explore_adf --squarecb --gamma_scale 25.0 --cb_type mtr -q UA -b 18 --random_seed 0"
+    explorer = "--cb_explore_adf --squarecb --gamma_scale 25.0"
+    learner = "--cb_type mtr --learning_rate 0.1 -q UA -b 18 --random_seed 0"
+    assert " ".join(policy.arguments) == f"{explorer} {learner}"
 
 
 def test_a_greater_gamma_explores_less():
