@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from engine import randomness
 from engine.catalog import Catalog, Live
@@ -29,6 +30,10 @@ _NOT_RUNNING = {
     Status.CONCLUDED: Reason.ENDED,
     Status.ARCHIVED: Reason.ENDED,
 }
+
+
+# Probabilities come again: for long from a policy that reads no context, and with each context from one that does.
+_quantised = lru_cache(maxsize=4096)(randomness.quantise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,7 @@ def distribution(live: Live, group: Group, context: Context, eligible: Sequence[
     probabilities = live.policy.distribution(context, eligible)
     if len(probabilities) != len(eligible):
         raise PolicyFailed(f"the policy answered {len(probabilities)} probabilities for {len(eligible)} variants")
-    return randomness.quantise(probabilities, live.experiment.policy.floor)
+    return _quantised(tuple(probabilities), live.experiment.policy.floor)
 
 
 def drawn_number(

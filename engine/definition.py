@@ -29,6 +29,9 @@ _SUM_TOLERANCE = 1e-9
 MAX_VARIANTS = 1000
 """The most variants of an experiment, also of those that factors generate."""
 
+MAX_WINDOW = timedelta(days=36_500)
+"""The longest window or grace: an assignment's time plus its window must be a time."""
+
 MAX_PAYLOAD_DEPTH = 40
 """The deepest nesting of a payload."""
 
@@ -115,6 +118,8 @@ def _naming_problems(experiment: Experiment) -> Iterator[str]:
         yield "`unit` must name what is randomised, such as customer"
     if experiment.grace < timedelta(0):
         yield "`grace` must not be negative"
+    if experiment.grace > MAX_WINDOW:
+        yield f"`grace` must have {MAX_WINDOW.days} days at most"
     yield from _bad_names("variant", (variant.name for variant in experiment.variants))
     yield from _bad_names("factor", (factor.name for factor in experiment.factors))
     yield from _bad_names("context field", (declared.name for declared in experiment.context))
@@ -170,6 +175,8 @@ def _metric_problems(experiment: Experiment) -> Iterator[str]:
     for metric in experiment.metrics:
         if metric.window <= timedelta(0):
             yield f"the window of metric {metric.name!r} must be longer than nothing"
+        if metric.window > MAX_WINDOW:
+            yield f"the window of metric {metric.name!r} must have {MAX_WINDOW.days} days at most"
         if metric.cap is not None and not 0 < metric.cap < math.inf:
             yield f"the cap of metric {metric.name!r} must be a positive number"
         if metric.cap is not None and metric.kind is MetricKind.CONVERSION:

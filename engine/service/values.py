@@ -14,7 +14,8 @@ from engine.errors import InvalidRequest
 from engine.records import Value
 
 _MICROS = 1_000_000
-_FIRST, _LAST = 0, 253_402_300_799  # the years that both Python and Timestamp can hold, from 1970 on
+_NANOS = 1_000_000_000
+_FIRST, _LAST = 0, 221_845_392_000  # a time and the longest window after it are still one of Python's times
 
 
 def to_value(message: ValueMessage) -> Value:
@@ -43,10 +44,10 @@ def to_time(message: Timestamp) -> datetime:
     """Return an aware UTC time, to the microsecond.
 
     Raises:
-        InvalidRequest: it is before 1970 or after 9999.
+        InvalidRequest: it is before 1970 or after 8999.
     """
-    if not _FIRST <= message.seconds <= _LAST:
-        raise InvalidRequest("a time must lie between 1970 and 9999")
+    if not (_FIRST <= message.seconds <= _LAST and 0 <= message.nanos < _NANOS):
+        raise InvalidRequest("a time must lie between 1970 and 8999")
     return from_micros(message.seconds * _MICROS + message.nanos // 1000)
 
 
@@ -57,8 +58,15 @@ def from_time(moment: datetime) -> Timestamp:
 
 
 def to_duration(message: Duration) -> timedelta:
-    """Return a duration, to the microsecond."""
-    return timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
+    """Return a duration, to the microsecond.
+
+    Raises:
+        InvalidRequest: it is longer than Python can say.
+    """
+    try:
+        return timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
+    except OverflowError as error:
+        raise InvalidRequest("a duration has at most 999,999,999 days") from error
 
 
 def from_duration(duration: timedelta) -> Duration:

@@ -41,10 +41,14 @@ if TYPE_CHECKING:
 DEFAULT_ADDRESS = "127.0.0.1:7878"
 DEFAULT_TIMEOUT_S = 1.0
 
+_TOO_LATE = "no answer within the deadline: see whether the server runs there, or give it longer by `timeout_s`"
+
 _RETRIES = {
     "methodConfig": [
         {
             "name": [{"service": "armlift.v1.AssignmentService"}],
+            # A server that restarts is away for longer than a few retries take: the deadline alone says how long.
+            "waitForReady": True,
             "retryPolicy": {
                 "maxAttempts": 5,
                 "initialBackoff": "0.05s",
@@ -55,7 +59,13 @@ _RETRIES = {
         }
     ]
 }
-OPTIONS: Sequence[tuple[str, Any]] = (("grpc.enable_retries", 1), ("grpc.service_config", json.dumps(_RETRIES)))
+OPTIONS: Sequence[tuple[str, Any]] = (
+    ("grpc.enable_retries", 1),
+    ("grpc.service_config", json.dumps(_RETRIES)),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
 """Channel options: retries of what may be repeated."""
 
 
@@ -254,7 +264,8 @@ def to_error(error: grpc.RpcError) -> ArmliftError:
     for key, packed in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             return ArmliftError(_code(packed), error.details() or "")
-    return ArmliftError(error.code().name, error.details() or "")
+    code = error.code().name
+    return ArmliftError(code, _TOO_LATE if code == "DEADLINE_EXCEEDED" else error.details() or "")
 
 
 def _code(packed: bytes | str) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.blocks import duration_text
-from engine.definition import MAX_PAYLOAD_DEPTH, define
+from engine.definition import MAX_PAYLOAD_DEPTH, MAX_WINDOW, define
 from engine.experiments import (
     Brief,
     ContextField,
@@ -40,7 +40,7 @@ levels = st.lists(st.sampled_from("abcd"), min_size=2, max_size=3, unique=True).
 named = {"min_size": 1, "max_size": 3, "unique_by": lambda each: each.name}
 factor_tuples = st.lists(st.builds(Factor, names, levels), **named).map(tuple)
 field_tuples = st.lists(st.builds(ContextField, names, st.sampled_from(FieldType), st.booleans()), **named).map(tuple)
-windows = st.timedeltas(min_value=timedelta(microseconds=1))
+windows = st.timedeltas(min_value=timedelta(microseconds=1), max_value=MAX_WINDOW)
 conversions = st.builds(Metric, names, st.just(MetricKind.CONVERSION), windows)
 revenues = st.builds(Metric, names, st.just(MetricKind.REVENUE), windows, st.none() | st.floats(0.01, 1e9))
 metric_tuples = st.lists(conversions | revenues, **named).map(tuple)

@@ -105,6 +105,14 @@ def test_a_definition_that_breaks_a_rule_is_refused(stub: Any, hero: Experiment,
         stub.CreateExperiment(contract.CreateExperimentRequest(experiment=message, actor="me"))
 
 
+def test_a_window_that_no_calendar_holds_is_refused(stub: Any, hero: Experiment) -> None:
+    for seconds, error in ((10**10, errors.InvalidExperiment), (10**15, errors.InvalidRequest)):
+        message = from_experiment(replace(hero, experiment_id="new"))
+        message.metrics[0].window.seconds = seconds
+        with pytest.raises(error, match="days"), hearing():
+            stub.CreateExperiment(contract.CreateExperimentRequest(experiment=message, actor="me"))
+
+
 def test_a_status_that_is_not_set_is_refused(stub: Any) -> None:
     with pytest.raises(errors.InvalidRequest, match="`status` is not set"), hearing():
         stub.TransitionExperiment(contract.TransitionExperimentRequest(experiment_id="hero", actor="me"))

@@ -103,6 +103,9 @@ def test_overload_says_when_to_try_again() -> None:
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
-    with grpc.insecure_channel("127.0.0.1:1") as channel, pytest.raises(errors.StoreUnavailable, match="armlift serve"):
-        with hearing():
-            AssignmentServiceStub(channel).Assign(contract.AssignRequest(), timeout=5)
+    with (
+        grpc.insecure_channel("127.0.0.1:1") as channel,
+        pytest.raises(errors.StoreUnavailable, match="armlift serve"),
+        hearing(),
+    ):
+        AssignmentServiceStub(channel).Assign(contract.AssignRequest(), timeout=5)
