@@ -100,7 +100,8 @@ class Client:
         """
         ask = Ask(experiment, unit, units or {}, context or {}, excluded, request_id, dry_run, at)
         try:
-            return to_answer(self._stub.Assign(to_message(ask), timeout=self._timeout_s))
+            wait = _patience(default)
+            return to_answer(self._stub.Assign(to_message(ask), timeout=self._timeout_s, wait_for_ready=wait))
         except grpc.RpcError as error:
             return _default_or_raise(error, experiment, default)
 
@@ -184,7 +185,8 @@ class AsyncClient:
         """Return the variant that the unit gets: see Client.assign."""
         ask = Ask(experiment, unit, units or {}, context or {}, excluded, request_id, dry_run, at)
         try:
-            return to_answer(await self._stub.Assign(to_message(ask), timeout=self._timeout_s))
+            wait = _patience(default)
+            return to_answer(await self._stub.Assign(to_message(ask), timeout=self._timeout_s, wait_for_ready=wait))
         except grpc.RpcError as error:
             return _default_or_raise(error, experiment, default)
 
@@ -242,6 +244,11 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _patience(default: str | None) -> bool | None:
+    """Whether to wait for a server that is away: as configured, but a caller with a default rather has that soon."""
+    return None if default is None else False
 
 
 def _default_or_raise(error: grpc.RpcError, experiment: str, default: str | None) -> Answer:
