@@ -138,5 +138,5 @@ def _estimand(metric: Metric, counted: str) -> str:
     window = wording.duration(metric.window.total_seconds())
     exposure = "exposure" if counted == "assignment" else "first exposure"
     if metric.kind is MetricKind.CONVERSION:
-        return f"share of {counted}s with a {metric.name} within {window} of their {exposure}"
-    return f"mean {metric.name} of a {counted} within {window} of its {exposure}"
+        return f"share of {counted}s with “{metric.name}” within {window} of their {exposure}"
+    return f"mean “{metric.name}” of a {counted} within {window} of its {exposure}"
