@@ -32,8 +32,8 @@ _NOT_RUNNING = {
 }
 
 
-# Probabilities come again: for long from a policy that reads no context, and with each context from one that does.
-_quantised = lru_cache(maxsize=4096)(randomness.quantise)
+# A policy that reads no context answers the same for long.
+_quantised = lru_cache(maxsize=256)(randomness.quantise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Assigner:
         assignment_id = randomness.assignment_id(request.request_id, request.experiment_id)
         case = Case(live, request, assignment_id, unit, group, group_weight, context)
         eligible = eligible_variants(experiment, group, request.excluded_variants)
-        return _logged(case, self._choose(case, eligible, flaw or no_variants(eligible)))
+        return _logged(case, self._choose(case, eligible, flaw or no_variants(eligible) or no_policy(live, group)))
 
     def _choose(self, case: Case, eligible: Sequence[Variant], settled: Reason | None) -> Choice:
         default = case.live.experiment.default
@@ -144,6 +144,11 @@ def no_variants(eligible: Sequence[Variant]) -> Reason | None:
     return None if eligible else Reason.NO_VARIANTS
 
 
+def no_policy(live: Live, group: Group) -> Reason | None:
+    """The learned state could not be restored, which the catalog has reported; the control group needs none."""
+    return Reason.POLICY_FAILED if live.policy is None and group is Group.POLICY else None
+
+
 def no_consent(experiment: Experiment, context: Context) -> Reason | None:
     """Consent that is missing or not a flag is no consent."""
     if experiment.requires_consent and context.get(experiment.requires_consent) is not True:
@@ -178,8 +183,7 @@ def distribution(live: Live, group: Group, context: Context, eligible: Sequence[
     """
     if group is Group.CONTROL:
         return (ONE,)
-    if live.policy is None:
-        raise PolicyFailed(f"no learned state of {live.experiment.experiment_id!r} could be restored")
+    assert live.policy is not None, "asked only where there is one: see no_policy"
     probabilities = live.policy.distribution(context, eligible)
     if len(probabilities) != len(eligible):
         raise PolicyFailed(f"the policy answered {len(probabilities)} probabilities for {len(eligible)} variants")

@@ -76,7 +76,7 @@ class Engine:
         return exposure
 
     def check_outcome(self, outcome: Outcome) -> Outcome:
-        """Return the outcome.
+        """Return the outcome; a void has neither metric nor value.
 
         Raises:
             InvalidRequest: it has no id, no target, a metric that no experiment declares, a value that the metric's
@@ -84,17 +84,20 @@ class Engine:
         """
         if not 0 < len(outcome.outcome_id) <= _LONGEST_NAME:
             raise InvalidRequest(f"an outcome needs an `outcome_id` of 1 to {_LONGEST_NAME} characters")
-        if outcome.void_of:
-            return outcome
-        _check_target(outcome)
         _check_time("occurred_at", outcome.occurred_at, outcome.received_at)
+        if outcome.void_of:
+            return replace(outcome, metric="", value=0.0)
+        _check_target(outcome)
         _check_value(outcome, self._metric(outcome.metric))
         return outcome
 
     def adopt(self, state: ExperimentState) -> None:
         """Decide from this state from now on. A running experiment whose state did not move keeps its policy."""
         before = self.catalog.by_id.get(state.experiment.experiment_id)
-        self._swap(live(state, before.policy) if before and _same_policy(before, state) else self._revive(state))
+        if before and _same_policy(before, state):
+            self.swap_in(live(state, before.policy))
+        else:
+            self.swap_in(revive(state, self._find_snapshot))
 
     def stage(self, state: ExperimentState) -> Live:
         """Return how the engine would answer with this state's snapshot, verified; `swap_in` makes it so.
@@ -105,14 +108,8 @@ class Engine:
         return live(state, restore(state, self._find_snapshot))
 
     def swap_in(self, staged: Live) -> None:
-        """Decide from what was staged from now on."""
-        self._swap(staged)
-
-    def _revive(self, state: ExperimentState) -> Live:
-        return revive(state, self._find_snapshot)
-
-    def _swap(self, changed: Live) -> None:
-        self.assigner.catalog = self.catalog.with_(changed)
+        """Decide from this from now on."""
+        self.assigner.catalog = self.catalog.with_(staged)
         self._metrics = self.catalog.metrics()
 
     def _metric(self, name: str) -> Metric:
