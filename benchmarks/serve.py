@@ -4,7 +4,8 @@
 
 The echo is one grpc.aio server on uvloop whose handler returns bytes: what no Python server of gRPC can beat. Rounds
 of echo and armlift take turns, with the same client and messages of the same size, and shares are of the echo's round
-beside. Only ratios mean something on another machine; the medians over the rounds are printed.
+beside. Only ratios mean something on another machine; the medians over the rounds are printed. The floor below the
+batches is SQLite itself: the rows of the log, ready-made, a commit every 100.
 
 The version of grpcio counts: from 1.84 on, grpc.aio answers a fifth fewer calls. To see another version, install it
 into an environment of its own (pip install -e . "grpcio==1.85.1") and run this file with that environment's Python.
@@ -29,6 +30,7 @@ from armlift.v1.assignment_pb2 import AssignRequest, BatchAssignRequest
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from serving.floor import ROWS_A_COMMIT, rows_per_s
 from serving.load import WARM_UP_S, calls_per_s, client_name
 from serving.processes import Process, running
 
@@ -188,8 +190,14 @@ def main() -> None:
                     [measure(echo, armlift, job, f"/echo/{number}", asked.seconds) for number, job in enumerate(todo)]
                     for _ in track(range(asked.rounds), "measuring", transient=True)
                 ]
+    floor = rows_per_s(asked.seconds)
     print(f"grpcio {grpc.__version__}; client: {client_name()}; {asked.rounds} rounds of {asked.seconds:g} s each")
     Console(width=140).print(table(todo, rounds))
+    print(f"SQLite alone keeps {floor:,.0f} ready-made rows/s, {ROWS_A_COMMIT} a commit")
+    for job, of_job in zip(todo, zip(*rounds, strict=True), strict=True):
+        if job.n_items > 1:
+            per_s = median(each.calls_per_s for each in of_job) * job.n_items
+            print(f"{job.name}: {per_s / floor:.2f} of that")
 
 
 if __name__ == "__main__":
