@@ -203,7 +203,8 @@ def _assignments(
 
 def _strata(epoch: Ints, pattern: Ints) -> Ints:
     """Number the pairs of epoch and pattern that occur, (n,)."""
-    return np.unique(epoch * (pattern.max(initial=0) + 1) + pattern, return_inverse=True)[1]
+    stratum: Ints = np.unique(epoch * (pattern.max(initial=0) + 1) + pattern, return_inverse=True)[1]
+    return stratum
 
 
 def _patterns(raw: dict[str, list[Any]], names: tuple[str, ...]) -> tuple[Ints, Floats, Flags]:
