@@ -11,31 +11,31 @@ from armlift import ArmliftError as ClientError
 
 from engine.errors import ArmliftError
 
-COMMANDS: Mapping[str, str] = {
-    "serve": "engine.commands.serve",
-    "check": "engine.commands.manage",
-    "apply": "engine.commands.manage",
-    "list": "engine.commands.manage",
-    "show": "engine.commands.manage",
-    "start": "engine.commands.manage",
-    "pause": "engine.commands.manage",
-    "resume": "engine.commands.manage",
-    "conclude": "engine.commands.manage",
-    "archive": "engine.commands.manage",
-    "history": "engine.commands.manage",
-    "assign": "engine.commands.use",
-    "record": "engine.commands.use",
-    "explain": "engine.commands.use",
-    "demo": "simulators.commands",
-    "replay": "simulators.commands",
-    "simulate": "simulators.commands",
-    "report": "analysis.commands",
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "serve": ("engine.commands.serve", "Answer requests until Ctrl-C."),
+    "check": ("engine.commands.manage", "Check an experiment file without a server."),
+    "apply": ("engine.commands.manage", "Create the experiment of a file, or change it."),
+    "list": ("engine.commands.manage", "List all experiments."),
+    "show": ("engine.commands.manage", "Show an experiment as a file."),
+    "start": ("engine.commands.manage", "Start a draft."),
+    "pause": ("engine.commands.manage", "Pause a running experiment."),
+    "resume": ("engine.commands.manage", "Resume a paused experiment."),
+    "conclude": ("engine.commands.manage", "Conclude an experiment for good."),
+    "archive": ("engine.commands.manage", "Put an experiment away."),
+    "history": ("engine.commands.manage", "Show who changed an experiment, when and why."),
+    "assign": ("engine.commands.use", "Ask for a variant."),
+    "record": ("engine.commands.use", "Report an outcome."),
+    "explain": ("engine.commands.use", "Make an assignment again, step by step."),
+    "demo": ("simulators.commands", "Serve four experiments to simulated customers."),
+    "replay": ("simulators.commands", "Replay a randomised CSV with a policy."),
+    "simulate": ("simulators.commands", "Rehearse an experiment file in a simulated world."),
+    "report": ("analysis.commands", "Write the reports of a store's experiments."),
 }
-"""The module of each command; a module's `COMMANDS` has its commands by name."""
+"""The module of each command, whose `COMMANDS` has it by name, and what the list of commands says of it."""
 
 
 class Lazy(click.Group):
-    """A group that imports a command when it is asked for: `armlift check` need not load matplotlib."""
+    """A group that imports a command when it is called: neither `armlift check` nor the help needs matplotlib."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         """Return the names in the order of a day's work."""
@@ -45,8 +45,14 @@ class Lazy(click.Group):
         """Return the command, or None."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = import_module(COMMANDS[cmd_name]).COMMANDS[cmd_name]
+        module, _ = COMMANDS[cmd_name]
+        found: click.Command = import_module(module).COMMANDS[cmd_name]
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands, of which none is loaded for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
