@@ -8,6 +8,7 @@ test.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from engine.clock import Clock
 from engine.errors import InvalidRequest
 from engine.experiments import ExperimentState, Metric, MetricKind, Status, Variant
 from engine.ports import Reader
-from engine.records import Assignment, Exposure, Outcome, Request
+from engine.records import Assignment, Exposure, Outcome, Reason, Request
 from engine.settings import Settings
 
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -38,6 +39,7 @@ class Engine:
             Catalog.of(reader.states(), find_snapshot), reader.secret, clock, settings.policy_budget_s
         )
         self._metrics = self.catalog.metrics()
+        self._outside: Counter[tuple[str, Reason]] = Counter()
 
     @property
     def catalog(self) -> Catalog:
@@ -55,7 +57,14 @@ class Engine:
             raise InvalidRequest(f"a request id has at most {_LONGEST_NAME} characters")
         if not request.request_id:
             request = replace(request, request_id=randomness.request_id(request.received_at))
-        return self.assigner.assign(request)
+        decided = self.assigner.assign(request)
+        if not (decided.reason.is_logged or request.dry_run):
+            self._outside[decided.experiment_id, decided.reason] += 1
+        return decided
+
+    def outside(self, experiment_id: str) -> Mapping[str, int]:
+        """Return how many answers were outside the experiment so far, by reason: they are counted, not logged."""
+        return {reason.value: n for (counted, reason), n in self._outside.items() if counted == experiment_id}
 
     def answered_variant(self, assignment: Assignment) -> Variant:
         """Return the variant of an assignment with its payload, also of a revision that is no longer live."""

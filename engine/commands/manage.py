@@ -79,8 +79,10 @@ def show(experiment: str, server: str) -> None:
       armlift show home-offer
     """
     with Management(server, "") as management:
-        state = management.get(experiment)
+        state, outside = management.get(experiment), management.outside(experiment)
     click.echo(f"# {_summary(state)}")
+    for reason, count in sorted(outside.items()):
+        click.echo(f"# answered outside it since the server started: {reason.replace('_', ' ')} {count:,}")
     click.echo(files.dump(state.experiment), nl=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -34,9 +34,11 @@ class Management:
 
     def get(self, experiment_id: str) -> ExperimentState:
         """Return one experiment with its state."""
-        message = contract.GetExperimentRequest(experiment_id=experiment_id)
-        with hearing():
-            return to_state(self._experiments.GetExperiment(message, timeout=_TIMEOUT_S).state)
+        return to_state(self._get(experiment_id).state)
+
+    def outside(self, experiment_id: str) -> Mapping[str, int]:
+        """Return how many answers were outside the experiment since the server started, by reason."""
+        return dict(self._get(experiment_id).outside)
 
     def all(self) -> Iterator[ExperimentState]:
         """Yield every experiment, by id."""
@@ -92,6 +94,11 @@ class Management:
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
+
+    def _get(self, experiment_id: str) -> contract.GetExperimentResponse:
+        message = contract.GetExperimentRequest(experiment_id=experiment_id)
+        with hearing():
+            return self._experiments.GetExperiment(message, timeout=_TIMEOUT_S)
 
     def _create(self, experiment: Experiment, reason: str) -> ExperimentState:
         message = contract.CreateExperimentRequest(

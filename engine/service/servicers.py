@@ -169,7 +169,10 @@ class ExperimentServicer(manage_grpc.ExperimentServiceServicer):
     @answering
     async def GetExperiment(self, message: manage.GetExperimentRequest) -> manage.GetExperimentResponse:
         """Read one experiment."""
-        return manage.GetExperimentResponse(state=from_state(self._state(message.experiment_id)))
+        state = self._state(message.experiment_id)
+        return manage.GetExperimentResponse(
+            state=from_state(state), outside=self._engine.outside(message.experiment_id)
+        )
 
     @answering
     async def ListExperiments(self, message: manage.ListExperimentsRequest) -> manage.ListExperimentsResponse:

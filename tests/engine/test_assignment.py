@@ -130,6 +130,16 @@ def test_without_a_unit_or_consent_the_default_is_served_and_nothing_logged(hous
     assert house.ask(context={"consent": True}).reason is Reason.DRAWN
 
 
+def test_answers_outside_are_counted_and_dry_runs_are_not(house):
+    house.run(replace(HERO, requires_consent="consent"))
+    house.ask("u1")
+    house.ask("u2")
+    house.ask("u3", dry_run=True)
+    house.ask("u4", context={"consent": True})
+    assert house.engine.outside("hero") == {"no_consent": 2}
+    assert house.engine.outside("zero") == {}
+
+
 def test_a_context_that_is_wrong_or_short_falls_back_and_keeps_what_is_right(house):
     required = (ContextField("age", FieldType.NUMBER, required=True), *HERO.context[1:])
     house.run(replace(HERO, context=required))

@@ -67,7 +67,9 @@ def test_from_a_file_to_an_explanation_and_back(address, file, tmp_path):
     assert run("record", "purchase", "--unit", "u1", "--outcome-id", "o1", *at_server) == "recorded\n"
     assert run("record", "purchase", "--unit", "u1", "--outcome-id", "o1", *at_server) == "duplicate\n"
     assert "reproduced" in run("explain", assignment, *at_server)
+    assert "unit_missing" in run("assign", "home-offer", *at_server)
     shown = run("show", "home-offer", *at_server)
+    assert "# answered outside it since the server started: unit missing 1" in shown
     again = tmp_path / "shown.yaml"
     again.write_text(shown)
     assert run("apply", again, *at_server).startswith("unchanged")
