@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from engine import assignment as decision
 from engine import randomness
@@ -12,6 +13,8 @@ from engine.errors import PolicyFailed, SnapshotRefused
 from engine.experiments import Experiment, ExperimentState, Status
 from engine.ports import Reader
 from engine.records import Assignment, Source
+
+_N_RESTORED = 32
 
 
 class Verdict(Enum):
@@ -41,12 +44,12 @@ class Explanation:
 
 
 class Recomputer:
-    """Recomputes rows of one log. Policies are restored once a snapshot and kept."""
+    """Recomputes rows of one log. The policies of the last few snapshots are kept: a server explains for months."""
 
     def __init__(self, reader: Reader, find_snapshot: FindSnapshot) -> None:
         self._reader = reader
         self._find_snapshot = find_snapshot
-        self._lives: dict[tuple[str, int, int, str], Live] = {}
+        self._restored = lru_cache(maxsize=_N_RESTORED)(self._restore)
 
     def explain(self, row: Assignment) -> Explanation:
         """Return how the row came about, and whether it comes out the same again."""
@@ -63,7 +66,7 @@ class Recomputer:
 
     def _steps(self, row: Assignment) -> tuple[Step, ...]:
         try:
-            known = self._live(row)
+            known = self._restored(row.experiment_id, row.revision, row.epoch, row.snapshot)
             group, context = _group(row, known.experiment), _context(row)
             return group, context, _distribution(row, known), self._number(row, known.experiment), _draw(row)
         except SnapshotRefused as refused:
@@ -71,17 +74,11 @@ class Recomputer:
         except (PolicyFailed, LookupError, ValueError) as error:
             return (Step("row", f"no draw could have left it: {error}", holds=False),)
 
-    def _live(self, row: Assignment) -> Live:
-        key = row.experiment_id, row.revision, row.epoch, row.snapshot
-        if key not in self._lives:
-            self._lives[key] = self._restore(row)
-        return self._lives[key]
-
-    def _restore(self, row: Assignment) -> Live:
-        definition = self._reader.definition(row.experiment_id, row.revision)
+    def _restore(self, experiment_id: str, revision: int, epoch: int, snapshot: str) -> Live:
+        definition = self._reader.definition(experiment_id, revision)
         if definition is None:
-            raise SnapshotRefused(f"revision {row.revision} of {row.experiment_id!r} is not in the registry")
-        state = ExperimentState(definition, Status.RUNNING, row.revision, row.epoch, "", row.snapshot)
+            raise SnapshotRefused(f"revision {revision} of {experiment_id!r} is not in the registry")
+        state = ExperimentState(definition, Status.RUNNING, revision, epoch, "", snapshot)
         return live(state, restore(state, self._find_snapshot))
 
     def _number(self, row: Assignment, experiment: Experiment) -> Step:
