@@ -79,7 +79,7 @@ def show(experiment: str, server: str) -> None:
       armlift show home-offer
     """
     with Management(server, "") as management:
-        state, outside = management.get(experiment), management.outside(experiment)
+        state, outside = management.look(experiment)
     click.echo(f"# {_summary(state)}")
     for reason, count in sorted(outside.items()):
         click.echo(f"# answered outside it since the server started: {reason.replace('_', ' ')} {count:,}")

@@ -34,11 +34,14 @@ class Management:
 
     def get(self, experiment_id: str) -> ExperimentState:
         """Return one experiment with its state."""
-        return to_state(self._get(experiment_id).state)
+        return self.look(experiment_id)[0]
 
-    def outside(self, experiment_id: str) -> Mapping[str, int]:
-        """Return how many answers were outside the experiment since the server started, by reason."""
-        return dict(self._get(experiment_id).outside)
+    def look(self, experiment_id: str) -> tuple[ExperimentState, Mapping[str, int]]:
+        """Return one experiment with its state, and how many answers were outside it, by reason, since the start."""
+        message = contract.GetExperimentRequest(experiment_id=experiment_id)
+        with hearing():
+            response = self._experiments.GetExperiment(message, timeout=_TIMEOUT_S)
+        return to_state(response.state), dict(response.outside)
 
     def all(self) -> Iterator[ExperimentState]:
         """Yield every experiment, by id."""
@@ -94,11 +97,6 @@ class Management:
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
-
-    def _get(self, experiment_id: str) -> contract.GetExperimentResponse:
-        message = contract.GetExperimentRequest(experiment_id=experiment_id)
-        with hearing():
-            return self._experiments.GetExperiment(message, timeout=_TIMEOUT_S)
 
     def _create(self, experiment: Experiment, reason: str) -> ExperimentState:
         message = contract.CreateExperimentRequest(
