@@ -179,7 +179,7 @@ def distribution(live: Live, group: Group, context: Context, eligible: Sequence[
     """Return the weights of the eligible variants, floor included; they sum to 2**32.
 
     Raises:
-        PolicyFailed: there is no policy, or its answer is no distribution.
+        PolicyFailed: the policy's answer is no distribution.
     """
     if group is Group.CONTROL:
         return (ONE,)
