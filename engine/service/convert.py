@@ -16,29 +16,21 @@ from engine.recompute import Explanation, Step, Verdict
 from engine.records import (
     Assignment,
     Candidate,
-    DrawKey,
     Exposure,
     Kept,
     KeptStatus,
     OpenFeatureReason,
     Outcome,
-    Reason,
     Request,
     Source,
     Unit,
     Value,
 )
 from engine.service.values import to_time, to_values
+from engine.storage.rows import REASONS
 
-REASONS: Mapping[Reason, reason_pb2.Reason.ValueType] = {
-    reason: reason_pb2.Reason.Value(f"REASON_{reason.name}") for reason in Reason
-}
 OPEN_FEATURE_REASONS: Mapping[OpenFeatureReason, reason_pb2.OpenFeatureReason.ValueType] = {
     reason: reason_pb2.OpenFeatureReason.Value(f"OPEN_FEATURE_REASON_{reason.name}") for reason in OpenFeatureReason
-}
-DRAW_KEYS: Mapping[DrawKey, reason_pb2.DrawKey.ValueType] = {
-    key: reason_pb2.DrawKey.Value("DRAW_KEY_UNSPECIFIED" if key is DrawKey.NONE else f"DRAW_KEY_{key.name}")
-    for key in DrawKey
 }
 RECORD_STATUSES: Mapping[KeptStatus, contract.RecordStatus.ValueType] = {
     status: contract.RecordStatus.Value(f"RECORD_STATUS_{status.name}") for status in KeptStatus

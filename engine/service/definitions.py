@@ -29,8 +29,8 @@ from engine.experiments import (
     Variant,
 )
 from engine.records import Context
-from engine.service.convert import DRAW_KEYS
 from engine.service.values import from_duration, from_time, to_duration, to_time, to_values
+from engine.storage.rows import DRAW_KEYS
 
 Message = TypeVar("Message")
 Word = TypeVar("Word")

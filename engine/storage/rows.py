@@ -29,11 +29,17 @@ from engine.records import (
     Unit,
 )
 
-_REASONS = {reason: reason_pb2.Reason.Value(f"REASON_{reason.name}") for reason in Reason}
-_REASON_OF = {number: reason for reason, number in _REASONS.items()}
+REASONS: Mapping[Reason, reason_pb2.Reason.ValueType] = {
+    reason: reason_pb2.Reason.Value(f"REASON_{reason.name}") for reason in Reason
+}
+"""Reasons as the contract and the log number them."""
+_REASON_OF = {number: reason for reason, number in REASONS.items()}
 _CONTRACT_NAMES = {DrawKey.NONE: "UNSPECIFIED"}
-_DRAW_KEYS = {key: reason_pb2.DrawKey.Value(f"DRAW_KEY_{_CONTRACT_NAMES.get(key, key.name)}") for key in DrawKey}
-_DRAW_KEY_OF = {number: key for key, number in _DRAW_KEYS.items()}
+DRAW_KEYS: Mapping[DrawKey, reason_pb2.DrawKey.ValueType] = {
+    key: reason_pb2.DrawKey.Value(f"DRAW_KEY_{_CONTRACT_NAMES.get(key, key.name)}") for key in DrawKey
+}
+"""Keys of draws as the contract and the log number them."""
+_DRAW_KEY_OF = {number: key for key, number in DRAW_KEYS.items()}
 _SOURCES = {source: log.Source.Value(f"SOURCE_{source.name}") for source in Source}
 _SOURCE_OF = {number: source for source, number in _SOURCES.items()}
 _GROUP_WORDS = {group: group.value for group in Group}
@@ -75,10 +81,10 @@ def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
         snapshot=bytes.fromhex(entry.snapshot),
         hash_version=entry.hash_version,
         draw_version=entry.draw_version,
-        draw_key=_DRAW_KEYS[entry.draw_key],
+        draw_key=DRAW_KEYS[entry.draw_key],
         drawn=entry.drawn,
         is_draw=entry.is_draw,
-        reason=_REASONS[entry.reason],
+        reason=REASONS[entry.reason],
         group=_GROUP_WORDS[entry.group],
         group_weight=entry.group_weight,
         eligible=entry.eligible,

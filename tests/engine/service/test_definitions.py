@@ -15,6 +15,7 @@ from engine.engine import Status
 from engine.recompute import Verdict
 from engine.records import DrawKey, KeptStatus, OpenFeatureReason, Reason
 from engine.service import convert, definitions
+from engine.storage import rows
 
 words = st.text(max_size=8)
 names = st.text(min_size=1, max_size=8)
@@ -119,9 +120,9 @@ def test_the_round_trip_above_fills_every_field() -> None:
 @pytest.mark.parametrize(
     ("words_of", "enum"),
     [
-        (convert.REASONS, Reason),
+        (rows.REASONS, Reason),
         (convert.OPEN_FEATURE_REASONS, OpenFeatureReason),
-        (convert.DRAW_KEYS, DrawKey),
+        (rows.DRAW_KEYS, DrawKey),
         (convert.RECORD_STATUSES, KeptStatus),
         (convert.VERDICTS, Verdict),
         (definitions.FIELD_TYPES, model.FieldType),
