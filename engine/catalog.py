@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from engine.errors import SnapshotRefused, UnknownExperiment
-from engine.experiments import Experiment, ExperimentState, Metric, Status, Variant
+from engine.experiments import Experiment, ExperimentState, Status, Variant
 from engine.learning import verify
 from engine.policies import Policy, build
 from engine.records import Snapshot
@@ -59,9 +59,9 @@ class Catalog:
         """Return the catalog with one experiment added or replaced."""
         return Catalog({**self.by_id, live.experiment.experiment_id: live})
 
-    def metrics(self) -> Mapping[str, Metric]:
-        """Return every metric that some experiment declares, by name."""
-        return {metric.name: metric for live in self.by_id.values() for metric in live.experiment.metrics}
+    def experiments(self) -> Iterator[Experiment]:
+        """Yield every definition."""
+        return (live.experiment for live in self.by_id.values())
 
 
 def live(state: ExperimentState, policy: Policy | None) -> Live:

@@ -6,8 +6,7 @@ import itertools
 import json
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,19 +17,23 @@ from engine.experiments import (
     Factor,
     FieldType,
     FixedSpec,
-    MetricKind,
     RewardTerm,
     ThompsonSpec,
     Variant,
 )
+from engine.metric_rules import (
+    MAX_WINDOW,
+    SUM_TOLERANCE,
+    bad_names,
+    metric_problems,
+    plan_problems,
+    reward_problems,
+    with_windows,
+)
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_SUM_TOLERANCE = 1e-9
 MAX_VARIANTS = 1000
 """The most variants of an experiment, also of those that factors generate."""
-
-MAX_WINDOW = timedelta(days=36_500)
-"""The longest window or grace: an assignment's time plus its window must be a time."""
 
 MAX_PAYLOAD_DEPTH = 40
 """The deepest nesting of a payload."""
@@ -39,8 +42,8 @@ MAX_PAYLOAD_DEPTH = 40
 def define(experiment: Experiment) -> Experiment:
     """Return the experiment with everything filled in that was left out.
 
-    Factors generate the variants, the first variant is control, the control is the default, the id is the seed, and a
-    policy that learns is rewarded by the first metric unless said otherwise.
+    Factors generate the variants, the first variant is control, the control is the default, the id is the seed, a
+    policy that learns is rewarded by the first metric unless said otherwise, and a ratio has its metrics' window.
 
     Raises:
         InvalidExperiment: one sentence with every rule that is broken.
@@ -56,6 +59,7 @@ def define(experiment: Experiment) -> Experiment:
     complete = replace(
         experiment,
         variants=tuple(replace(each, payload=_canonical(each.payload) or each.payload) for each in variants),
+        metrics=with_windows(experiment.metrics),
         control=control,
         default=experiment.default or control,
         seed=experiment.seed or experiment.experiment_id,
@@ -106,9 +110,10 @@ def _problems(experiment: Experiment) -> Iterator[str]:
     yield from _variant_problems(experiment)
     yield from _factor_problems(experiment)
     yield from _context_problems(experiment)
-    yield from _metric_problems(experiment)
-    yield from _reward_problems(experiment)
+    yield from metric_problems(experiment)
+    yield from reward_problems(experiment)
     yield from _policy_problems(experiment)
+    yield from plan_problems(experiment)
 
 
 def _naming_problems(experiment: Experiment) -> Iterator[str]:
@@ -120,18 +125,10 @@ def _naming_problems(experiment: Experiment) -> Iterator[str]:
         yield "`grace` must not be negative"
     if experiment.grace > MAX_WINDOW:
         yield f"`grace` must have {MAX_WINDOW.days} days at most"
-    yield from _bad_names("variant", (variant.name for variant in experiment.variants))
-    yield from _bad_names("factor", (factor.name for factor in experiment.factors))
-    yield from _bad_names("context field", (declared.name for declared in experiment.context))
-    yield from _bad_names("metric", (metric.name for metric in experiment.metrics))
-
-
-def _bad_names(what: str, names: Iterable[str]) -> Iterator[str]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield f"{what} {name!r} is there {count} times: names must differ"
-        if not name.strip() or len(name) > 200 or not name.isprintable():
-            yield f"{what} {name!r} must have a name of 1 to 200 printable characters"
+    yield from bad_names("variant", (variant.name for variant in experiment.variants))
+    yield from bad_names("factor", (factor.name for factor in experiment.factors))
+    yield from bad_names("context field", (declared.name for declared in experiment.context))
+    yield from bad_names("metric", (metric.name for metric in experiment.metrics))
 
 
 def _variant_problems(experiment: Experiment) -> Iterator[str]:
@@ -157,7 +154,7 @@ def _factor_problems(experiment: Experiment) -> Iterator[str]:
     for factor in experiment.factors:
         if len(factor.levels) < 2:
             yield f"factor {factor.name!r} needs at least two levels and has {len(factor.levels)}"
-        yield from _bad_names(f"level of factor {factor.name!r}", factor.levels)
+        yield from bad_names(f"level of factor {factor.name!r}", factor.levels)
     generated = itertools.islice(combinations(experiment.factors), MAX_VARIANTS + 1)
     if experiment.factors and [v.levels for v in generated] != [v.levels for v in experiment.variants]:
         yield "give either `variants` or `factors`: factors generate every variant"
@@ -167,35 +164,6 @@ def _context_problems(experiment: Experiment) -> Iterator[str]:
     flags = [declared.name for declared in experiment.context if declared.type is FieldType.FLAG]
     if experiment.requires_consent and experiment.requires_consent not in flags:
         yield f"`requires_consent` names {experiment.requires_consent!r}, which must be declared in `context` as a flag"
-
-
-def _metric_problems(experiment: Experiment) -> Iterator[str]:
-    if not experiment.metrics:
-        yield "it needs at least one metric"
-    for metric in experiment.metrics:
-        if metric.window <= timedelta(0):
-            yield f"the window of metric {metric.name!r} must be longer than nothing"
-        if metric.window > MAX_WINDOW:
-            yield f"the window of metric {metric.name!r} must have {MAX_WINDOW.days} days at most"
-        if metric.cap is not None and not 0 < metric.cap < math.inf:
-            yield f"the cap of metric {metric.name!r} must be a positive number"
-        if metric.cap is not None and metric.kind is MetricKind.CONVERSION:
-            yield f"metric {metric.name!r} is a conversion, which has no cap"
-
-
-def _reward_problems(experiment: Experiment) -> Iterator[str]:
-    for term in experiment.reward:
-        metric = experiment.metric(term.metric)
-        if metric is None:
-            yield f"the reward names {term.metric!r}, which is no metric of it"
-        elif metric.kind is MetricKind.REVENUE and metric.cap is None:
-            yield f"metric {term.metric!r} is a reward, so it needs a `cap` that scales it to [0, 1]"
-        if not 0 < term.weight <= 1:
-            yield f"the reward's weight of {term.metric!r} is {term.weight:g} and must be in (0, 1]"
-    total = sum(term.weight for term in experiment.reward)
-    if total > 1 + _SUM_TOLERANCE:
-        yield f"the reward's weights sum to {total:g}, and 1 is the most"
-    yield from _bad_names("reward of metric", (term.metric for term in experiment.reward))
 
 
 def _policy_problems(experiment: Experiment) -> Iterator[str]:
@@ -225,5 +193,5 @@ def _weight_problems(experiment: Experiment, weights: Mapping[str, float]) -> It
         if not 0 < weights.get(name, 0) <= 1:
             yield f"variant {name!r} needs a weight in (0, 1]: leave the variant out if nobody is to get it"
     total = math.fsum(weights.values())
-    if abs(total - 1) > _SUM_TOLERANCE:
+    if abs(total - 1) > SUM_TOLERANCE:
         yield f"the weights sum to {total:g} and must sum to 1"

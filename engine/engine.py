@@ -7,7 +7,6 @@ test.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +17,8 @@ from engine.assignment import Assigner
 from engine.catalog import Catalog, FindSnapshot, Live, live, restore, revive
 from engine.clock import Clock
 from engine.errors import InvalidRequest
-from engine.experiments import ExperimentState, Metric, MetricKind, Status, Variant
+from engine.experiments import ExperimentState, Status, Variant
+from engine.outcomes import OutcomeRules
 from engine.ports import Reader
 from engine.records import Assignment, Exposure, Outcome, Reason, Request
 from engine.settings import Settings
@@ -38,7 +38,7 @@ class Engine:
         self.assigner = Assigner(
             Catalog.of(reader.states(), find_snapshot), reader.secret, clock, settings.policy_budget_s
         )
-        self._metrics = self.catalog.metrics()
+        self._outcome_rules = OutcomeRules(self.catalog.experiments())
         self._outside: Counter[tuple[str, Reason]] = Counter()
 
     @property
@@ -88,8 +88,8 @@ class Engine:
         """Return the outcome; a void has neither metric nor value.
 
         Raises:
-            InvalidRequest: it has no id, no target, a metric that no experiment declares, a value that the metric's
-                kind does not allow, or a time that lies ahead.
+            InvalidRequest: it has no id, no target, a name that no metric is made of, a value that the metrics made
+                of it do not allow, or a time that lies ahead.
         """
         if not 0 < len(outcome.outcome_id) <= _LONGEST_NAME:
             raise InvalidRequest(f"an outcome needs an `outcome_id` of 1 to {_LONGEST_NAME} characters")
@@ -97,7 +97,7 @@ class Engine:
         if outcome.void_of:
             return replace(outcome, metric="", value=0.0)
         _check_target(outcome)
-        _check_value(outcome, self._metric(outcome.metric))
+        self._outcome_rules.check(outcome.metric, outcome.value)
         return outcome
 
     def adopt(self, state: ExperimentState) -> None:
@@ -119,13 +119,7 @@ class Engine:
     def swap_in(self, staged: Live) -> None:
         """Decide from this from now on."""
         self.assigner.catalog = self.catalog.with_(staged)
-        self._metrics = self.catalog.metrics()
-
-    def _metric(self, name: str) -> Metric:
-        metric = self._metrics.get(name)
-        if metric is None:
-            raise InvalidRequest(f"no experiment declares a metric {name!r}: there are {_listed(self._metrics)}")
-        return metric
+        self._outcome_rules = OutcomeRules(self.catalog.experiments())
 
 
 def _same_policy(before: Live, state: ExperimentState) -> bool:
@@ -149,14 +143,3 @@ def _check_target(outcome: Outcome) -> None:
         _check_assignment_id(outcome.assignment_id)
     elif outcome.unit is None or not outcome.unit.id or not outcome.unit.type:
         raise InvalidRequest("an outcome belongs to an assignment, or to a unit with type and id: send one of the two")
-
-
-def _check_value(outcome: Outcome, metric: Metric) -> None:
-    if not math.isfinite(outcome.value):
-        raise InvalidRequest(f"the value of {metric.name!r} must be a finite number")
-    if metric.kind is MetricKind.CONVERSION and outcome.value != 1:
-        raise InvalidRequest(f"{metric.name!r} is a conversion, which happens or not: leave the value out")
-
-
-def _listed(metrics: Mapping[str, Metric]) -> str:
-    return ", ".join(sorted(metrics)) or "none yet"

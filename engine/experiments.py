@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -21,10 +21,66 @@ class FieldType(Enum):
 
 
 class MetricKind(Enum):
-    """The kind of a metric: whether it happened, or how much it brought."""
+    """The kind of a metric: what the outcomes of a unit (or assignment) within the window are worth."""
 
     CONVERSION = "conversion"
+    """1 where there is any, else 0."""
+    COUNT = "count"
+    """The sum of their values, whole numbers of times."""
     REVENUE = "revenue"
+    """The sum of their values, an amount."""
+    RETENTION = "retention"
+    """1 where there is any at `after` or later, else 0."""
+    RATIO = "ratio"
+    """The sum of one declared metric divided by the sum of another, over all units."""
+    CSAT = "csat"
+    """The mean of the scores that were given."""
+    CES = "ces"
+    """The mean of the scores that were given, of effort."""
+    NPS = "nps"
+    """The share of scores of 9 and 10 less the share of 0 to 6, of the scores from 0 to 10 that were given."""
+    QUANTILE = "quantile"
+    """A quantile of the units' sums."""
+
+
+SCORES = (MetricKind.CSAT, MetricKind.CES, MetricKind.NPS)
+"""Means over the scores that were given: several of a unit, or none."""
+
+
+class Role(Enum):
+    """What a metric is for."""
+
+    GOAL = "goal"
+    """The experiment is decided by it."""
+    GUARDRAIL = "guardrail"
+    """It must not become worse by more than its `margin`."""
+    SECONDARY = "secondary"
+    """It explains, and is looked through for discoveries."""
+
+
+class Better(Enum):
+    """The direction in which a metric improves."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+class Looking(Enum):
+    """When the report may be read and acted upon."""
+
+    ANY = "any"
+    """At any time, as often as anybody likes."""
+    ONCE = "once"
+    """Once, at an end that was fixed before the start."""
+    PLANNED = "planned"
+    """At `looks` evenly spaced looks, the last one at `n_units`."""
+
+
+class Boundary(Enum):
+    """How the error is spent over planned looks."""
+
+    OBRIEN_FLEMING = "obrien_fleming"
+    POCOCK = "pocock"
 
 
 class ExposureRule(Enum):
@@ -85,17 +141,64 @@ class ContextField:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Something to be achieved. `cap` bounds what one unit or assignment can bring."""
+    """Something to be achieved: what the outcomes of a unit (or assignment) in a window after its exposure are worth.
+
+    `of` is the outcome it is made of, its own name where empty; a ratio's `of` and `per` are two declared metrics.
+    The window opens `after` the exposure and closes `window` after it. `cap` bounds what one unit or assignment can
+    bring, `winsor` is the quantile of all units at which larger values are cut. `range` is the least and the most that
+    one can bring by declaration. `margin` (of a guardrail) and `effect` (worth detecting) are shares of the control's
+    value. `covariates` are declared fields of the context, as they were at a unit's first assignment.
+    """
 
     name: str
     kind: MetricKind = MetricKind.CONVERSION
     window: timedelta = timedelta(days=7)
     cap: float | None = None
+    of: str = ""
+    per: str = ""
+    after: timedelta = timedelta(0)
+    winsor: float | None = None
+    range: tuple[float, float] | None = None
+    quantile: float | None = None
+    better: Better = Better.HIGHER
+    role: Role = Role.SECONDARY
+    margin: float | None = None
+    effect: float | None = None
+    covariates: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """The name of the outcomes that it is made of; empty for a ratio, which is made of two other metrics."""
+        return "" if self.kind is MetricKind.RATIO else self.of or self.name
+
+
+def by_outcome(metrics: Iterable[Metric]) -> Mapping[str, tuple[Metric, ...]]:
+    """Return the metrics by the outcome that they are made of, in their order; ratios are made of none.
+
+    >>> list(by_outcome([Metric("paid", MetricKind.REVENUE, of="order"), Metric("click"), Metric("order")]))
+    ['order', 'click']
+    """
+    found: dict[str, tuple[Metric, ...]] = {}
+    for metric in metrics:
+        if metric.outcome:
+            found[metric.outcome] = (*found.get(metric.outcome, ()), metric)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the experiment is to be read. `n_units` is the planned number of analysed units in all, 0 if unplanned."""
+
+    looking: Looking = Looking.ANY
+    looks: int = 5
+    boundary: Boundary = Boundary.OBRIEN_FLEMING
+    n_units: int = 0
+    power: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class RewardTerm:
-    """One metric's part of the reward: a conversion adds its weight, revenue its weight times value / cap."""
+    """One metric's part of the reward: a conversion adds its weight, a sum its weight times value / cap."""
 
     metric: str
     weight: float
@@ -166,6 +269,33 @@ class Experiment:
     exposure: ExposureRule = ExposureRule.ASSIGNED
     seed: str = ""
     grace: timedelta = timedelta(0)
+    plan: Plan = Plan()
+    segments: tuple[str, ...] = ()
+    """Fields of the context by which a report is cut; empty means every declared text and flag."""
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that the verdict is about: the first goal, or the heaviest of the reward, or the first."""
+        goals = [metric for metric in self.metrics if metric.role is Role.GOAL]
+        if goals or not self.reward:
+            return (goals or list(self.metrics))[0]
+        heaviest = max(self.reward, key=lambda term: term.weight).metric
+        return next(metric for metric in self.metrics if metric.name == heaviest)
+
+    @property
+    def goals(self) -> tuple[Metric, ...]:
+        """The metrics that decide: those whose role says so, or the primary one."""
+        return tuple(metric for metric in self.metrics if metric.role is Role.GOAL) or (self.primary,)
+
+    @property
+    def outcomes(self) -> frozenset[str]:
+        """The names of the outcomes that its metrics are made of."""
+        return frozenset(by_outcome(self.metrics))
+
+    def sources(self, metric: Metric) -> frozenset[str]:
+        """Return the names of the outcomes that a metric is computed from: for a ratio, those of its two metrics."""
+        parts = (metric,) if metric.outcome else (self.metric(metric.of), self.metric(metric.per))
+        return frozenset(part.outcome for part in parts if part is not None)
 
     @property
     def reward_window(self) -> timedelta:

@@ -35,6 +35,8 @@ _READERS: Mapping[str, forms.Reader] = {
     "exposure": forms.exposure,
     "seed": Node.text,
     "grace": Node.duration,
+    "plan": forms.plan,
+    "segments": Node.texts,
 }
 
 
@@ -110,6 +112,8 @@ def dump(experiment: Experiment) -> str:
         "exposure": _unless(experiment.exposure.value, ExposureRule.ASSIGNED.value),
         "seed": _unless(experiment.seed, experiment.experiment_id),
         "grace": duration_text(experiment.grace) if experiment.grace else "",
+        "plan": forms.plan_data(experiment.plan),
+        "segments": list(experiment.segments),
     }
     return write({name: value for name, value in written.items() if value})
 

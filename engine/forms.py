@@ -15,6 +15,8 @@ from engine.blocks import Block, Node, duration_text
 from engine.definition import combinations, default_reward
 from engine.experiments import (
     POLICY_SPECS,
+    Better,
+    Boundary,
     Brief,
     ContextField,
     Experiment,
@@ -22,10 +24,13 @@ from engine.experiments import (
     Factor,
     FieldType,
     FixedSpec,
+    Looking,
     Metric,
     MetricKind,
+    Plan,
     PolicySpec,
     RewardTerm,
+    Role,
     Variant,
 )
 from engine.records import ContextValue
@@ -45,7 +50,7 @@ def only_one(node: Node) -> str:
 
 def exposure(node: Node) -> ExposureRule:
     """Read `assigned` or `reported`."""
-    return _word(node, ExposureRule)
+    return _word(ExposureRule)(node)
 
 
 def brief(node: Node) -> Brief:
@@ -77,7 +82,7 @@ def _field_type(node: Node) -> FieldType:
         return FieldType.TEXTS
     if node.content not in ("number", "text", "flag"):
         raise node.wrong("number, text, flag or [text]")
-    return _word(node, FieldType)
+    return _word(FieldType)(node)
 
 
 def context_data(declared: tuple[ContextField, ...]) -> dict[str, object]:
@@ -176,11 +181,35 @@ def metrics_data(metrics: tuple[Metric, ...]) -> Mapping[str, Any] | list[str]:
 
 
 def _metric_data(metric: Metric) -> dict[str, Any]:
-    return _replaced(_changed(metric, Metric(metric.name)), kind=_value_of, window=duration_text)
+    return _replaced(
+        _changed(metric, Metric(metric.name)),
+        kind=_value_of,
+        window=duration_text,
+        after=duration_text,
+        range=list,
+        better=_value_of,
+        role=_value_of,
+        covariates=list,
+    )
 
 
-def _kind(node: Node) -> MetricKind:
-    return _word(node, MetricKind)
+def _range(node: Node) -> tuple[float, float]:
+    if not isinstance(node.content, tuple) or len(node.content) != 2:
+        raise node.wrong("the least and the most, such as [0, 200]")
+    low, high = node.content
+    return low.number(), high.number()
+
+
+def plan(node: Node) -> Plan:
+    """Read how the experiment is to be read: when it is looked at, and how many units are planned."""
+    return Plan(**{_PLAN_FIELDS.get(name, name): value for name, value in node.block().read(**_PLAN).items()})
+
+
+def plan_data(plan: Plan) -> dict[str, Any]:
+    """Return what of the plan is not its default."""
+    written = {field: name for name, field in _PLAN_FIELDS.items()}
+    changed = _replaced(_changed(plan, Plan()), looking=_value_of, boundary=_value_of)
+    return {written.get(field, field): value for field, value in changed.items()}
 
 
 def reward(node: Node) -> tuple[RewardTerm, ...]:
@@ -213,11 +242,17 @@ def _numbers_by_name(node: Node) -> dict[str, float]:
     return {name: each.number() for name, each in node.block().items()}
 
 
-def _word(node: Node, words: type[_E]) -> _E:
+def _word(words: type[_E]) -> Callable[[Node], _E]:
+    """Return the reader of one of some words."""
     known = {word.value: word for word in words}
-    if not isinstance(node.content, str) or node.content not in known:
-        raise node.wrong(" or ".join(known))
-    return known[node.content]
+    *others, last = known
+
+    def read(node: Node) -> _E:
+        if not isinstance(node.content, str) or node.content not in known:
+            raise node.wrong(f"{', '.join(others)} or {last}")
+        return known[node.content]
+
+    return read
 
 
 def _value_of(word: Enum) -> str:
@@ -235,4 +270,27 @@ def _replaced(data: dict[str, Any], **writers: Callable[[Any], object]) -> dict[
 
 
 _VARIANT: Mapping[str, Reader] = {"payload": _payload, "features": _features, "levels": _texts_by_name}
-_METRIC: Mapping[str, Reader] = {"kind": _kind, "window": Node.duration, "cap": Node.number}
+_METRIC: Mapping[str, Reader] = {
+    "kind": _word(MetricKind),
+    "of": Node.text,
+    "per": Node.text,
+    "window": Node.duration,
+    "after": Node.duration,
+    "cap": Node.number,
+    "winsor": Node.number,
+    "range": _range,
+    "quantile": Node.number,
+    "better": _word(Better),
+    "role": _word(Role),
+    "margin": Node.number,
+    "effect": Node.number,
+    "covariates": Node.texts,
+}
+_PLAN: Mapping[str, Reader] = {
+    "look": _word(Looking),
+    "looks": Node.whole,
+    "boundary": _word(Boundary),
+    "units": Node.whole,
+    "power": Node.number,
+}
+_PLAN_FIELDS: Mapping[str, str] = {"look": "looking", "units": "n_units"}

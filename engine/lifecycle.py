@@ -13,7 +13,7 @@ from datetime import datetime
 
 from engine.definition import define
 from engine.errors import InvalidRequest, InvalidTransition, StaleEtag
-from engine.experiments import Change, Experiment, ExperimentState, Status
+from engine.experiments import Change, Experiment, ExperimentState, Metric, Status
 
 _ACTIONS: Mapping[tuple[Status, Status], str] = {
     (Status.DRAFT, Status.RUNNING): "start",
@@ -25,11 +25,14 @@ _ACTIONS: Mapping[tuple[Status, Status], str] = {
     (Status.DRAFT, Status.ARCHIVED): "archive",
 }
 
-_MOVES_NOBODY = ("brief", "metrics", "grace")
-"""Fields that neither move a unit nor change what a test's policy does."""
+_MOVES_NOBODY = ("brief", "plan", "segments")
+"""Fields that neither move a unit nor change what a policy does."""
 
 _LEARNED_FROM = ("metrics", "grace")
-"""Of these, what a policy that learns depends on."""
+"""Fields that move nobody in a test, and that a policy that learns depends on."""
+
+_HOW_READ = ("winsor", "range", "quantile", "better", "role", "margin", "effect", "covariates")
+"""Fields of a metric that say how a report reads it, and change no reward."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,14 @@ def transition(state: ExperimentState, to: Status, etag: str, author: Author) ->
 
 def moves_units(before: Experiment, after: Experiment) -> bool:
     """Whether units could get another variant, or a policy learn something else, by this change."""
-    free = _MOVES_NOBODY if not after.policy.learns else tuple(set(_MOVES_NOBODY) - set(_LEARNED_FROM))
-    return replace(before, **{name: getattr(after, name) for name in free}) != after
+    free = _MOVES_NOBODY if after.policy.learns else (*_MOVES_NOBODY, *_LEARNED_FROM)
+    was, becomes = _as_learned_from(before), _as_learned_from(after)
+    return replace(was, **{name: getattr(becomes, name) for name in free}) != becomes
+
+
+def _as_learned_from(experiment: Experiment) -> Experiment:
+    plain = {name: getattr(Metric(""), name) for name in _HOW_READ}
+    return replace(experiment, metrics=tuple(replace(metric, **plain) for metric in experiment.metrics))
 
 
 def _check_etag(state: ExperimentState, etag: str) -> None:

@@ -19,8 +19,9 @@ from typing import Any
 
 from engine.errors import InvalidExperiment
 from engine.experiments import Experiment, ExposureRule, Metric, MetricKind
+from engine.metric_rules import why_no_reward
 from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reward
-from engine.timeline import Row, Timeline, add_outcome, drop_outcomes
+from engine.timeline import Observed, Row, Timeline, add, drop
 
 _Key = tuple[str, int]
 """An assignment's id and slot."""
@@ -29,10 +30,11 @@ _Key = tuple[str, int]
 def metric_value(metric: Metric, values: Sequence[float]) -> float:
     """Return in [0, 1] what the standing outcomes of one assignment are worth in one metric.
 
-    A conversion is 1 if there is any outcome; revenue is its sum, not below 0 and at most `cap`, divided by `cap`.
+    A conversion or retention is 1 if there is any outcome; a count or revenue is its sum, not below 0 and at most
+    `cap`, divided by `cap`.
 
     Raises:
-        InvalidExperiment: revenue without a cap has no scale.
+        InvalidExperiment: it has no such scale, as a sum without a cap or a score.
 
     >>> from engine.experiments import MetricKind
     >>> metric_value(Metric("click"), [1.0, 1.0])
@@ -40,10 +42,10 @@ def metric_value(metric: Metric, values: Sequence[float]) -> float:
     >>> metric_value(Metric("basket", MetricKind.REVENUE, cap=200.0), [80.0, -30.0])
     0.25
     """
-    if metric.kind is MetricKind.CONVERSION:
+    if metric.kind in (MetricKind.CONVERSION, MetricKind.RETENTION):
         return 1.0 if values else 0.0
     if metric.cap is None:
-        raise InvalidExperiment(f"metric {metric.name!r} is a reward, so it needs a `cap` that scales it to [0, 1]")
+        raise InvalidExperiment(why_no_reward(metric))
     # Not sum(), which rounds differently from Python 3.12 on; not fsum(), which raises where a sum is too large.
     return _unit_interval(reduce(operator.add, values, 0.0) / metric.cap)
 
@@ -83,7 +85,8 @@ class RewardLedger:
     - Only draws of the policy's group in this epoch come out, because the engine learns from draws of its own policy
       alone: no other row has a propensity of that policy. But every logged row is held, because an outcome by unit is
       credited to the unit's latest exposed row whose window holds it, and that may be a fallback's or the control
-      group's. An outcome is credited once.
+      group's. An outcome is credited once in each metric that is made of it; before a metric's `after` it earns nothing
+      there.
     - A row matures `maturity_age` after its exposure, whatever it earned, in the order of `Reward.key`. Where
       exposures are reported, a row without one is dropped when `maturity_age` has passed since it was assigned; an
       exposure reported later than that does not train.
@@ -106,12 +109,13 @@ class RewardLedger:
         self._experiment = experiment
         self._epoch = epoch
         self._age = experiment.maturity_age
-        metrics = [experiment.metric(term.metric) for term in experiment.reward]
-        self._windows = {metric.name: metric.window for metric in metrics if metric is not None}
+        self._metrics: dict[str, list[Metric]] = {}
+        for metric in filter(None, (experiment.metric(term.metric) for term in experiment.reward)):
+            self._metrics.setdefault(metric.outcome, []).append(metric)
         self._watermark = datetime.min.replace(tzinfo=UTC)
         self._rows: dict[_Key, Row] = {}
         self._timelines: dict[int, Timeline] = {}
-        self._held: dict[_Key, list[Outcome]] = {}
+        self._held: dict[_Key, list[Observed]] = {}
         self._early: dict[_Key, datetime] = {}
         self._voided: set[str] = set()
         self._forgotten: set[int] = set()
@@ -132,35 +136,30 @@ class RewardLedger:
         rewards = []
         while self._maturing and self._maturing[0][0][0] <= self._watermark:
             (matures_at, _, _), row = heappop(self._maturing)
-            outcomes = self._credited(row)
+            credited = self._credited(row)
             if row.assignment is not None:
-                rewards.append(self._reward(row, row.assignment, matures_at, outcomes))
+                rewards.append(self._reward(row, row.assignment, matures_at, credited))
             row.matured, row.assignment = True, None
             self._at(matures_at + self._age, self._forget_row, row)
         return rewards
 
-    def _reward(self, row: Row, assignment: Assignment, matures_at: datetime, outcomes: list[Outcome]) -> Reward:
+    def _reward(self, row: Row, assignment: Assignment, matures_at: datetime, credited: list[Observed]) -> Reward:
         values: dict[str, list[float]] = {}
-        for outcome in outcomes:
-            values.setdefault(outcome.metric, []).append(outcome.value)
+        for observed in credited:
+            values.setdefault(observed.metric, []).append(observed.outcome.value)
         if row.unit_key in self._forgotten:
             assignment = _forget(assignment)
         # Most rows earn nothing, and need no arithmetic.
         value = reward_of(self._experiment, values) if values else 0.0
-        return Reward(assignment, value, matures_at, len(outcomes))
+        return Reward(assignment, value, matures_at, len({observed.outcome.outcome_id for observed in credited}))
 
-    def _credited(self, row: Row) -> list[Outcome]:
-        """Take out of what is held the outcomes that are this row's, and return those that stand."""
-        own = [outcome for outcome in self._held.pop(row.key, ()) if self._in_window(row, outcome)]
+    def _credited(self, row: Row) -> list[Observed]:
+        """Take out of what is held what is this row's, and return what of it stands."""
+        own = [observed for observed in self._held.pop(row.key, ()) if observed.is_in_window(row)]
         timeline = self._timelines[row.unit_key]
-        if timeline.outcomes:
-            own += timeline.take(row, self._in_window)
-        return [outcome for outcome in own if outcome.outcome_id not in self._voided]
-
-    def _in_window(self, row: Row, outcome: Outcome) -> bool:
-        if row.exposed_at is None:
-            return False
-        return row.exposed_at <= outcome.occurred_at <= row.exposed_at + self._windows[outcome.metric]
+        if timeline.observed:
+            own += timeline.take(row)
+        return [observed for observed in own if observed.outcome.outcome_id not in self._voided]
 
     def _apply(self, entry: Entry) -> None:
         match entry:
@@ -212,40 +211,41 @@ class RewardLedger:
             # Nothing is voided before it happened, so what comes after this long is too old to count anyway.
             self._voided.add(outcome.void_of)
             self._at(self._watermark + self._age, self._voided.discard, outcome.void_of)
-        elif outcome.metric not in self._windows:
-            return
-        elif outcome.assignment_id:
-            self._hold_for_assignment(outcome)
-        elif outcome.unit_key:
-            self._hold_for_unit(outcome)
+        elif outcome.assignment_id or outcome.unit_key:
+            hold = self._hold_for_assignment if outcome.assignment_id else self._hold_for_unit
+            is_late = [hold(Observed.of(metric, outcome)) for metric in self._metrics.get(outcome.metric, ())]
+            self.n_late += any(is_late)
 
-    def _hold_for_assignment(self, outcome: Outcome) -> None:
-        key = (outcome.assignment_id, outcome.slot)
+    def _hold_for_assignment(self, observed: Observed) -> bool:
+        """Hold it until its row matures; return whether it comes too late for that."""
+        key = (observed.outcome.assignment_id, observed.outcome.slot)
         row = self._rows.get(key)
         if row is not None and row.matured:
-            self.n_late += self._in_window(row, outcome)
-            return
-        add_outcome(self._held.setdefault(key, []), outcome)
+            return observed.is_in_window(row)
+        add(self._held.setdefault(key, []), observed)
         if row is None or row.exposed_at is None:
-            self._at(outcome.occurred_at + self._age, self._drop_held, key)
+            self._at(observed.at + self._age, self._drop_held, key)
+        return False
 
-    def _hold_for_unit(self, outcome: Outcome) -> None:
-        timeline = self._timelines.setdefault(outcome.unit_key, Timeline())
-        row = timeline.latest(outcome.occurred_at)
-        if row is not None and row.matured and self._in_window(row, outcome):
-            self.n_late += 1
-            return
-        add_outcome(timeline.outcomes, outcome)
-        self._at(outcome.occurred_at + self._age, self._drop_outcomes, outcome.unit_key)
+    def _hold_for_unit(self, observed: Observed) -> bool:
+        """Hold it until a row of its unit takes it; return whether it comes too late for that."""
+        unit_key = observed.outcome.unit_key
+        timeline = self._timelines.setdefault(unit_key, Timeline())
+        row = timeline.latest(observed.at)
+        if row is not None and row.matured and observed.is_in_window(row):
+            return True
+        add(timeline.observed, observed)
+        self._at(observed.at + self._age, self._drop_observed, unit_key)
+        return False
 
-    def _at(self, due: datetime, drop: Callable[[Any], None], what: object) -> None:
-        heappush(self._expiring, (due, next(self._ticket), drop, what))
+    def _at(self, due: datetime, forget: Callable[[Any], None], what: object) -> None:
+        heappush(self._expiring, (due, next(self._ticket), forget, what))
 
     def _expire(self) -> None:
         """Drop what no row that is still to mature can need: its time is a whole maturity age ago."""
         while self._expiring and self._expiring[0][0] <= self._watermark:
-            _, _, drop, what = heappop(self._expiring)
-            drop(what)
+            _, _, forget, what = heappop(self._expiring)
+            forget(what)
 
     def _drop_unexposed(self, row: Row) -> None:
         if row.exposed_at is None:
@@ -258,14 +258,14 @@ class RewardLedger:
     def _drop_held(self, key: _Key) -> None:
         held = self._held.get(key)
         if held is not None:
-            drop_outcomes(held, self._watermark - self._age)
+            drop(held, self._watermark - self._age)
             if not held:
                 del self._held[key]
 
-    def _drop_outcomes(self, unit_key: int) -> None:
+    def _drop_observed(self, unit_key: int) -> None:
         timeline = self._timelines.get(unit_key)
         if timeline is not None:
-            drop_outcomes(timeline.outcomes, self._watermark - self._age)
+            drop(timeline.observed, self._watermark - self._age)
             self._drop_empty(unit_key, timeline)
 
     def _forget_row(self, row: Row) -> None:
@@ -275,7 +275,7 @@ class RewardLedger:
         self._drop_empty(row.unit_key, timeline)
 
     def _drop_empty(self, unit_key: int, timeline: Timeline) -> None:
-        if not timeline.rows and not timeline.outcomes:
+        if not timeline.rows and not timeline.observed:
             del self._timelines[unit_key]
 
 

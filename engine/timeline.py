@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
+from typing import Self
 
+from engine.experiments import Metric
 from engine.records import Assignment, Outcome
 
 _order = attrgetter("order")
 _exposed_at = attrgetter("exposed_at")
-_occurred_at = attrgetter("occurred_at")
+_at = attrgetter("at")
 
 
 @dataclass(slots=True, eq=False)
@@ -33,12 +34,35 @@ class Row:
     matured: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class Observed:
+    """An outcome as one metric sees it.
+
+    `at` is when it occurred less the metric's `after`, and `span` is the length of the window less it. So every window
+    opens with its exposure.
+    """
+
+    metric: str
+    outcome: Outcome
+    at: datetime
+    span: timedelta
+
+    @classmethod
+    def of(cls, metric: Metric, outcome: Outcome) -> Self:
+        """Return how a metric sees an outcome."""
+        return cls(metric.name, outcome, outcome.occurred_at - metric.after, metric.window - metric.after)
+
+    def is_in_window(self, row: Row) -> bool:
+        """Whether the window that the row's exposure opens holds it."""
+        return row.exposed_at is not None and row.exposed_at <= self.at <= row.exposed_at + self.span
+
+
 @dataclass(slots=True)
 class Timeline:
-    """A unit's exposed rows and those of its outcomes that are not credited yet."""
+    """A unit's exposed rows, and what was observed of it and is not credited yet."""
 
     rows: list[Row] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
+    observed: list[Observed] = field(default_factory=list)
 
     def latest(self, at: datetime) -> Row | None:
         """Return the last row exposed at or before a time."""
@@ -49,26 +73,25 @@ class Timeline:
         """Put a row that was exposed into its place."""
         insort(self.rows, row, key=_order)
 
-    def take(self, row: Row, in_window: Callable[[Row, Outcome], bool]) -> list[Outcome]:
-        """Remove and return the outcomes that are this row's.
+    def take(self, row: Row) -> list[Observed]:
+        """Remove and return what is this row's.
 
-        A row has none from after the next row's exposure: that one's window, as long as its own, holds them too.
+        A row has nothing from after the next row's exposure: that one's window, as long as its own, holds it too.
         """
-        start = bisect_left(self.outcomes, row.exposed_at, key=_occurred_at)
+        start = bisect_left(self.observed, row.exposed_at, key=_at)
         following = bisect_right(self.rows, row.order, key=_order)
         until = self.rows[following].exposed_at if following < len(self.rows) else None
-        stop = None if until is None else bisect_left(self.outcomes, until, key=_occurred_at)
-        found = self.outcomes[start:stop]
-        taken = [outcome for outcome in found if in_window(row, outcome)]
-        self.outcomes[start:stop] = [outcome for outcome in found if not in_window(row, outcome)]
-        return taken
+        stop = None if until is None else bisect_left(self.observed, until, key=_at)
+        found = self.observed[start:stop]
+        self.observed[start:stop] = [each for each in found if not each.is_in_window(row)]
+        return [each for each in found if each.is_in_window(row)]
 
 
-def add_outcome(outcomes: list[Outcome], outcome: Outcome) -> None:
-    """Put an outcome into its place; of two that occurred together, the one logged first leads."""
-    insort(outcomes, outcome, key=_occurred_at)
+def add(held: list[Observed], observed: Observed) -> None:
+    """Put something that was observed into its place; of two at the same time, the one logged first leads."""
+    insort(held, observed, key=_at)
 
 
-def drop_outcomes(outcomes: list[Outcome], until: datetime) -> None:
-    """Drop those that occurred at or before a time."""
-    del outcomes[: bisect_right(outcomes, until, key=_occurred_at)]
+def drop(held: list[Observed], until: datetime) -> None:
+    """Drop what is at or before a time."""
+    del held[: bisect_right(held, until, key=_at)]

@@ -26,7 +26,7 @@ class Visit:
 class Happening:
     """What a unit did after an answer: an outcome that will be told at `at`, of the assignment or of the unit.
 
-    `value` is None for a conversion.
+    `metric` is the name of the outcome; `value` is None for a conversion.
     """
 
     metric: str

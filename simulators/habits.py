@@ -22,7 +22,7 @@ BySegment = Mapping[str, float]
 class Habit:
     """How often a visit of each segment brings an outcome, and after how long on average (exponentially).
 
-    Metrics of one `event` happen together. `amount` is the mean of revenue (exponential), and 0 for a conversion.
+    Outcomes of one `event` happen together. `amount` is the mean of revenue (exponential), and 0 for a conversion.
     """
 
     event: str
@@ -46,7 +46,7 @@ HABITS: Mapping[str, Habit] = {
     "order": Habit("order", _ORDERS, timedelta(hours=8), of_unit=True),
     "revenue": Habit("order", _ORDERS, timedelta(hours=8), of_unit=True, amount=60.0),
 }
-"""By metric."""
+"""By outcome."""
 
 LIFTS: Mapping[str, BySegment] = {
     # product-page-trust

@@ -62,7 +62,7 @@ def entries(recipe: Recipe, row: Row, received_at: datetime) -> Iterator[Entry]:
         context=row.context,
         source=Source.IMPORTED,
     )
-    for metric, value in row.happened.items():
+    for metric, value in row.outcomes.items():
         yield Outcome(f"{named} {metric}", metric, value, row.at, received_at, named, source=Source.IMPORTED)
 
 

@@ -22,6 +22,7 @@ from engine.experiments import (
     PolicySpec,
     RewardTerm,
     Variant,
+    by_outcome,
 )
 
 REPLAYED = "-replay"
@@ -43,7 +44,7 @@ class VariantColumn:
 class Recipe:
     """How a CSV becomes a log, and how it is replayed.
 
-    `columns` has the column of every field and metric whose name is another one. The logging propensity of a row is
+    `columns` has the column of every field and outcome whose name is another one. The logging propensity of a row is
     in `propensity_column`, or by variant in `propensities`. Without `unit_column` every row is a unit of its own;
     without `time_column` rows are `every` apart. `shuffle_seed` is None where the order is kept.
     """
@@ -65,7 +66,7 @@ class Recipe:
     policy: PolicySpec = field(default_factory=ContextualSpec)
 
     def column(self, name: str) -> str:
-        """Return the column of a field or metric."""
+        """Return the column of a field or outcome."""
         return self.columns.get(name, name)
 
     @property
@@ -75,8 +76,8 @@ class Recipe:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the fields and metrics."""
-        return (*(declared.name for declared in self.context), *(metric.name for metric in self.metrics))
+        """The names of the fields and outcomes."""
+        return (*(declared.name for declared in self.context), *by_outcome(self.metrics))
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -161,7 +162,12 @@ def _checked(recipe: Recipe, propensity: Node | None, file: str) -> Recipe:
     unknown = set(recipe.columns) - set(recipe.names)
     if unknown:
         raise InvalidExperiment(
-            f"{file}: `columns` names {sorted(unknown)[0]!r}, which is no field and no metric of it"
+            f"{file}: `columns` names {sorted(unknown)[0]!r}, which is no field and no outcome of it"
+        )
+    late = [metric.name for metric in recipe.metrics if metric.after]
+    if late:
+        raise InvalidExperiment(
+            f"{file}: metric {late[0]!r} has `after`, and a row does not say when an outcome came: make it a conversion"
         )
     if recipe.policy.control_share:
         raise InvalidExperiment(f"{file}: a replay has no control group: leave `control_share` out")

@@ -91,5 +91,5 @@ def _events(row: Row, answer: Answer, at: datetime) -> list[Event]:
             outcome_id=f"{answer.assignment_id} {metric}",
             occurred_at=at,
         )
-        for metric, value in row.happened.items()
+        for metric, value in row.outcomes.items()
     ]

@@ -93,7 +93,7 @@ def _show_values(screen: Screen, recipe: Recipe, rows: Sequence[Row], accepted: 
         _cells(f"learner ({experiment.policy.kind})", values.of_learner(experiment, accepted), shares),
         _cells("  its second half", values.of_learner(experiment, later), shares),
     ]
-    headings = ("", "rows", values.REWARD, *(metric.name for metric in experiment.metrics))
+    headings = ("", "rows", values.REWARD, *(metric.name for metric in values.with_means(experiment)))
     screen.table(f"Means a row with 95 % intervals (reward: {terms})", headings, table)
 
 

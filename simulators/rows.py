@@ -14,7 +14,8 @@ from typing import TextIO
 import numpy as np
 
 from engine.errors import InvalidRequest
-from engine.experiments import ContextField, FieldType, Metric, MetricKind
+from engine.experiments import SCORES, ContextField, FieldType, Metric, MetricKind, by_outcome
+from engine.outcomes import why_refused
 from engine.records import Context, ContextValue
 from simulators.recipe import Recipe
 
@@ -28,7 +29,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the file. `outcomes` has each metric's value: 0 or 1 for a conversion, an amount for revenue."""
+    """One line of the file. `outcomes` has what happened: conversions, sums that are not 0, scores that were given."""
 
     line: int
     unit_id: str
@@ -42,11 +43,6 @@ class Row:
     def key(self) -> str:
         """What names the row wherever it is drawn for or asked about."""
         return f"row {self.line}"
-
-    @property
-    def happened(self) -> Mapping[str, float]:
-        """The outcomes that are events: conversions that happened, and revenue that is not 0."""
-        return {name: value for name, value in self.outcomes.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +140,10 @@ def _reader(recipe: Recipe, place: Mapping[str, int]) -> Callable[[int, Sequence
     def read(line: int, cells: Sequence[str]) -> Row:
         variant = _variant(cell(cells, recipe.variant.column), recipe)
         fields = {each.name: _field(cell(cells, recipe.column(each.name)), each) for each in recipe.context}
+        outcomes = {
+            name: _outcome(cell(cells, recipe.column(name)), name, metrics)
+            for name, metrics in by_outcome(recipe.metrics).items()
+        }
         return Row(
             line=line,
             unit_id=_unit_id(cell(cells, recipe.unit_column), recipe) if recipe.unit_column else f"row-{line}",
@@ -153,7 +153,7 @@ def _reader(recipe: Recipe, place: Mapping[str, int]) -> Callable[[int, Sequence
             propensity=_propensity(cell(cells, recipe.propensity_column), recipe)
             if recipe.propensity_column
             else recipe.propensities[variant],
-            outcomes={each.name: _outcome(cell(cells, recipe.column(each.name)), each) for each in recipe.metrics},
+            outcomes={name: value for name, value in outcomes.items() if value is not None},
         )
 
     return read
@@ -195,10 +195,18 @@ def _field(text: str, declared: ContextField) -> ContextValue | None:
             return tuple(part.strip() for part in text.split(_BETWEEN_TEXTS))
 
 
-def _outcome(text: str, metric: Metric) -> float:
-    if metric.kind is MetricKind.CONVERSION:
-        return float(_flag(text, metric.name))
-    return _number(text, metric.name)
+def _outcome(text: str, name: str, metrics: Sequence[Metric]) -> float | None:
+    """Return an outcome's value, or None where nothing happened."""
+    kinds = {metric.kind for metric in metrics}
+    if kinds == {MetricKind.CONVERSION}:
+        return 1.0 if _flag(text, name) else None
+    is_score = not kinds.isdisjoint(SCORES)
+    if is_score and not text:
+        return None
+    value = _number(text, name)
+    if why := why_refused(metrics, value):
+        raise _Wrong(why)
+    return value if value or is_score else None
 
 
 def _number(text: str, name: str) -> float:

@@ -12,7 +12,8 @@ from armlift import Answer
 from numpy.typing import NDArray
 
 from engine.definition import default_reward
-from engine.experiments import Experiment, MetricKind, RewardTerm
+from engine.experiments import Experiment, RewardTerm
+from engine.metric_rules import why_no_reward
 from engine.records import Group, Reason
 
 
@@ -103,6 +104,6 @@ def scored(experiment: Experiment) -> Experiment:
     """
     if experiment.reward:
         return experiment
-    scaled = [each for each in experiment.metrics if each.kind is MetricKind.CONVERSION or each.cap is not None]
+    scaled = [metric for metric in experiment.metrics if not why_no_reward(metric)]
     terms = (RewardTerm(scaled[0].name, 1.0),) if scaled else default_reward(experiment)
     return replace(experiment, reward=terms)

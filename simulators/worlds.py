@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from numpy.random import Generator
 
-from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Variant
-from engine.randomness import ONE, integer
+from engine.experiments import ContextField, Experiment, FieldType, Variant
 from engine.records import Context, ContextValue
+from simulators.deeds import Deed, deeds_of, share
 from simulators.environment import Happening, Visit
-from simulators.habits import HABITS, HIGHEST_RATE, LIFTS, LOST, SEGMENTS, Habit
+from simulators.habits import LOST
 
 _MORE_VISITS = 0.6
 _MOST_VISITS = 5
@@ -33,15 +33,19 @@ class Storefront:
 
     A visit shows its device, how many visits the customer has made, the plan and the consent. The rates of the demo's
     variants, levels and metrics are in `habits.py`. Any other file fits too, by rules of which the same name always
-    makes the same: an unknown variant or level multiplies a segment's rate by 0.6 to 1.6, an unknown metric happens at
+    makes the same: an unknown variant or level multiplies a segment's rate by 0.6 to 1.6, an unknown outcome happens at
     3 to 15 % of visits after a tenth of its window on average, and an unknown field of the context is drawn per
     customer; each number is a hash of the names.
+
+    An outcome happens once a visit, whatever metrics are made of it, and not before the longest `after` of them. Its
+    value is an amount, a number of times or a score, as its metrics read it.
     """
 
     name = "storefront"
 
     def __init__(self) -> None:
         self._expected: dict[tuple[str, str], Mapping[str, float]] = {}
+        self._deeds: dict[str, Sequence[Deed]] = {}
 
     def visits(self, n_customers: int, start: datetime, span: timedelta, rng: Generator) -> list[Visit]:
         """Return the visits of a number of customers in the order of time: one to a few each."""
@@ -61,13 +65,11 @@ class Storefront:
         segment = segment_of(visit.context)
         luck: dict[str, Sequence[float]] = {}
         told = []
-        for metric in experiment.metrics:
-            habit = habit_of(metric)
-            chance, loss, wait, size = luck.setdefault(habit.event, rng.random(4).tolist())
-            if chance < rate(metric, variant, segment) and loss >= LOST:
-                value = None if metric.kind is MetricKind.CONVERSION else round(_exponential(size, habit.amount), 2)
-                at = visit.at + habit.delay * _exponential(wait, 1.0)
-                told.append(Happening(metric.name, value, at, habit.of_unit))
+        for deed in self._deeds_of(experiment):
+            chance, loss, wait, size = luck.setdefault(deed.habit.event, rng.random(4).tolist())
+            if chance < deed.rate(variant, segment) and loss >= LOST:
+                value, at = deed.value(variant, segment, size), visit.at + deed.wait(wait)
+                told.append(Happening(deed.outcome, value, at, deed.habit.of_unit))
         return told
 
     def expected_rewards(self, experiment: Experiment, visit: Visit) -> Mapping[str, float]:
@@ -82,6 +84,12 @@ class Storefront:
             }
         return self._expected[key]
 
+    def _deeds_of(self, experiment: Experiment) -> Sequence[Deed]:
+        known = self._deeds.get(experiment.experiment_id)
+        if known is None:
+            known = self._deeds[experiment.experiment_id] = list(deeds_of(experiment).values())
+        return known
+
 
 def segment_of(context: Context) -> str:
     """Return the segment that a visit gives away.
@@ -94,54 +102,17 @@ def segment_of(context: Context) -> str:
     return "newcomer" if context["visits"] == 1 else str(context["device"])
 
 
-def rate(metric: Metric, variant: Variant, segment: str) -> float:
-    """Return the probability that a visit of a segment brings an outcome, told or not.
-
-    >>> rate(Metric("click"), Variant("recently-viewed"), "member") == HABITS["click"].rates["member"] * 1.4
-    True
-    """
-    names = [f"{factor}={level}" for factor, level in variant.levels.items()] or [variant.name]
-    lift = math.prod(_lift(name, segment) for name in names)
-    return min(HIGHEST_RATE, habit_of(metric).rates[segment] * lift)
-
-
 def expected_reward(experiment: Experiment, variant: Variant, segment: str) -> float:
     """Return the sum over the reward's terms of weight times the expected worth of what is told within the window."""
-    return math.fsum(_expected_term(experiment, variant, segment))
+    return math.fsum(_expected_terms(experiment, variant, segment))
 
 
-def habit_of(metric: Metric) -> Habit:
-    """Return how customers do what a metric counts."""
-    known = HABITS.get(metric.name)
-    if known is not None and bool(known.amount) == (metric.kind is MetricKind.REVENUE):
-        return known
-    rates = {segment: 0.03 + 0.12 * _share("rate", metric.name, segment) for segment in SEGMENTS}
-    amount = (metric.cap or 100.0) / 4 if metric.kind is MetricKind.REVENUE else 0.0
-    return Habit(metric.name, rates, metric.window / 10, amount=amount)
-
-
-def _expected_term(experiment: Experiment, variant: Variant, segment: str) -> Iterator[float]:
+def _expected_terms(experiment: Experiment, variant: Variant, segment: str) -> Iterator[float]:
+    deeds = deeds_of(experiment)
     for term in experiment.reward:
         metric = experiment.metric(term.metric)
         assert metric is not None, "definition.define checked it"
-        habit = habit_of(metric)
-        in_time = 1.0 - math.exp(-metric.window / habit.delay)
-        # The mean of an exponential amount with mean m, cut at the cap c, is m (1 - exp(-c/m)).
-        worth = 1.0 if metric.cap is None else -habit.amount * math.expm1(-metric.cap / habit.amount) / metric.cap
-        yield term.weight * rate(metric, variant, segment) * (1.0 - LOST) * in_time * worth
-
-
-def _lift(name: str, segment: str) -> float:
-    known = LIFTS.get(name)
-    return 0.6 + _share("lift", name, segment) if known is None else known[segment]
-
-
-def _share(*parts: str) -> float:
-    return integer("storefront", *parts) / ONE
-
-
-def _exponential(luck: float, mean: float) -> float:
-    return -mean * math.log1p(-luck)
+        yield term.weight * deeds[metric.outcome].expected(metric, variant, segment)
 
 
 def _visits_of(unit_id: str, start: datetime, span: timedelta, rng: Generator) -> Iterator[Visit]:
@@ -163,11 +134,11 @@ def _value(field: ContextField, visit: Visit) -> ContextValue:
     known = visit.context.get(field.name)
     if known is not None and isinstance(known, _PYTHON_TYPES[field.type]):
         return known
-    share = _share("field", field.name, visit.unit_id)
+    luck = share("field", field.name, visit.unit_id)
     made_up: Mapping[FieldType, ContextValue] = {
-        FieldType.NUMBER: round(10 * share, 2),
-        FieldType.TEXT: "abc"[int(3 * share)],
-        FieldType.FLAG: share < 0.5,
-        FieldType.TEXTS: ("abc"[int(3 * share)],),
+        FieldType.NUMBER: round(10 * luck, 2),
+        FieldType.TEXT: "abc"[int(3 * luck)],
+        FieldType.FLAG: luck < 0.5,
+        FieldType.TEXTS: ("abc"[int(3 * luck)],),
     }
     return made_up[field.type]

@@ -69,7 +69,7 @@ def assign(
 @click.option("--assignment", default="", help="The assignment that it belongs to.")
 @unit_option
 @unit_type_option
-@click.option("--value", type=float, help="The amount; left out for a conversion.")
+@click.option("--value", type=float, help="The amount, number or score; left out for a conversion.")
 @click.option("--outcome-id", default="", help="Identifies the event: it counts once.")
 @at_option
 @server_option

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
-
 from armlift.answers import values
 from armlift.v1 import experiment_pb2 as contract
 
@@ -16,12 +13,8 @@ from engine.experiments import (
     ContextualSpec,
     Experiment,
     ExperimentState,
-    ExposureRule,
     Factor,
-    FieldType,
     FixedSpec,
-    Metric,
-    MetricKind,
     PolicySpec,
     RewardTerm,
     Status,
@@ -29,29 +22,18 @@ from engine.experiments import (
     Variant,
 )
 from engine.records import Context
+from engine.service.metrics import from_metric, from_plan, to_metric, to_plan
 from engine.service.values import from_duration, from_time, to_duration, to_time, to_values
+from engine.service.words import (
+    EXPOSURE_RULE_OF,
+    EXPOSURE_RULES,
+    FIELD_TYPE_OF,
+    FIELD_TYPES,
+    STATUS_OF,
+    STATUSES,
+    known,
+)
 from engine.storage.rows import DRAW_KEYS
-
-Message = TypeVar("Message")
-Word = TypeVar("Word")
-
-FIELD_TYPES: Mapping[FieldType, contract.FieldType.ValueType] = {
-    kind: contract.FieldType.Value(f"FIELD_TYPE_{kind.name}") for kind in FieldType
-}
-METRIC_KINDS: Mapping[MetricKind, contract.MetricKind.ValueType] = {
-    kind: contract.MetricKind.Value(f"METRIC_KIND_{kind.name}") for kind in MetricKind
-}
-EXPOSURE_RULES: Mapping[ExposureRule, contract.ExposureRule.ValueType] = {
-    rule: contract.ExposureRule.Value(f"EXPOSURE_RULE_{rule.name}") for rule in ExposureRule
-}
-STATUSES: Mapping[Status, contract.Status.ValueType] = {
-    status: contract.Status.Value(f"STATUS_{status.name}") for status in Status
-}
-
-_FIELD_TYPE_OF = {message: kind for kind, message in FIELD_TYPES.items()}
-_METRIC_KIND_OF = {message: kind for kind, message in METRIC_KINDS.items()}
-_EXPOSURE_RULE_OF = {message: rule for rule, message in EXPOSURE_RULES.items()}
-_STATUS_OF = {message: status for status, message in STATUSES.items()}
 
 
 def to_experiment(message: contract.Experiment) -> Experiment:
@@ -63,7 +45,7 @@ def to_experiment(message: contract.Experiment) -> Experiment:
     return Experiment(
         experiment_id=message.experiment_id,
         variants=tuple(_to_variant(variant) for variant in message.variants),
-        metrics=tuple(_to_metric(metric) for metric in message.metrics),
+        metrics=tuple(to_metric(metric) for metric in message.metrics),
         brief=_to_brief(message.brief),
         factors=tuple(Factor(factor.name, tuple(factor.levels)) for factor in message.factors),
         context=tuple(_to_field(field) for field in message.context),
@@ -73,9 +55,11 @@ def to_experiment(message: contract.Experiment) -> Experiment:
         default=message.default_variant,
         policy=_to_policy(message.policy),
         reward=tuple(RewardTerm(term.metric, term.weight) for term in message.reward),
-        exposure=_known(_EXPOSURE_RULE_OF, message.exposure, "exposure"),
+        exposure=known(EXPOSURE_RULE_OF, message.exposure, "exposure"),
         seed=message.seed,
         grace=to_duration(message.grace),
+        plan=to_plan(message.plan),
+        segments=tuple(message.segments),
     )
 
 
@@ -84,7 +68,7 @@ def from_experiment(experiment: Experiment) -> contract.Experiment:
     return contract.Experiment(
         experiment_id=experiment.experiment_id,
         variants=[_from_variant(variant) for variant in experiment.variants],
-        metrics=[_from_metric(metric) for metric in experiment.metrics],
+        metrics=[from_metric(metric) for metric in experiment.metrics],
         brief=_from_brief(experiment.brief),
         factors=[contract.Factor(name=factor.name, levels=factor.levels) for factor in experiment.factors],
         context=[_from_field(field) for field in experiment.context],
@@ -97,6 +81,8 @@ def from_experiment(experiment: Experiment) -> contract.Experiment:
         exposure=EXPOSURE_RULES[experiment.exposure],
         seed=experiment.seed,
         grace=from_duration(experiment.grace),
+        plan=from_plan(experiment.plan),
+        segments=experiment.segments,
     )
 
 
@@ -158,9 +144,9 @@ def to_status(message: contract.Status.ValueType) -> Status:
     Raises:
         InvalidRequest: it is not set.
     """
-    if message not in _STATUS_OF:
+    if message not in STATUS_OF:
         raise InvalidRequest("say where the experiment is to go: `status` is not set")
-    return _STATUS_OF[message]
+    return STATUS_OF[message]
 
 
 def _to_brief(message: contract.Brief) -> Brief:
@@ -204,23 +190,12 @@ def _from_variant(variant: Variant) -> contract.Variant:
 
 
 def _to_field(message: contract.ContextField) -> ContextField:
-    kind = _known(_FIELD_TYPE_OF, message.type, f"type of context field {message.name!r}")
+    kind = known(FIELD_TYPE_OF, message.type, f"type of context field {message.name!r}")
     return ContextField(message.name, kind, message.required)
 
 
 def _from_field(field: ContextField) -> contract.ContextField:
     return contract.ContextField(name=field.name, type=FIELD_TYPES[field.type], required=field.required)
-
-
-def _to_metric(message: contract.Metric) -> Metric:
-    kind = _known(_METRIC_KIND_OF, message.kind, f"kind of metric {message.name!r}")
-    cap = message.cap if message.HasField("cap") else None
-    return Metric(message.name, kind, to_duration(message.window), cap)
-
-
-def _from_metric(metric: Metric) -> contract.Metric:
-    window = from_duration(metric.window)
-    return contract.Metric(name=metric.name, kind=METRIC_KINDS[metric.kind], window=window, cap=metric.cap)
 
 
 def _to_policy(message: contract.Policy) -> PolicySpec:
@@ -268,9 +243,3 @@ def _from_policy(policy: PolicySpec) -> contract.Policy:
                     publish_every=policy.publish_every,
                 )
             )
-
-
-def _known(words: Mapping[Message, Word], message: Message, name: str) -> Word:
-    if message not in words:
-        raise InvalidExperiment(f"the {name} is not set: send one of the contract's values")
-    return words[message]

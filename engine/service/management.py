@@ -17,8 +17,9 @@ from engine.errors import UnknownExperiment
 from engine.experiments import Change, Experiment, ExperimentState, Status
 from engine.recompute import Explanation
 from engine.service.convert import to_explanation
-from engine.service.definitions import STATUSES, from_experiment, to_change, to_state
+from engine.service.definitions import from_experiment, to_change, to_state
 from engine.service.status import hearing
+from engine.service.words import STATUSES
 
 _TIMEOUT_S = 10.0
 

@@ -36,6 +36,16 @@ HERO = define(
     )
 )
 REPORTED = replace(HERO, exposure=ExposureRule.REPORTED)
+BACK = Metric("back", MetricKind.RETENTION, minutes(12), of="click", after=minutes(4))
+TIMES = Metric("times", MetricKind.COUNT, minutes(6), cap=2.0, of="click")
+SHARED = define(
+    replace(
+        HERO,
+        metrics=(CLICK, BASKET, BACK, TIMES, Metric("visit", window=minutes(60))),
+        reward=tuple(RewardTerm(name, 0.25) for name in ("click", "basket", "back", "times")),
+    )
+)
+"""Three of its metrics are made of the same outcome, and one of them only counts what comes later."""
 
 
 def assigned(

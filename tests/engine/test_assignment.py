@@ -281,6 +281,13 @@ def test_an_outcome_that_is_wrong_says_what_to_do(house, wrong, sentence):
         house.engine.check_outcome(wrong)
 
 
+def test_a_ratio_is_not_recorded_but_what_it_is_computed_from(house):
+    value = Metric("value", MetricKind.RATIO, of="spend", per="click")
+    house.run(replace(HERO, metrics=(*HERO.metrics, value)))
+    with pytest.raises(InvalidRequest, match="'value' is computed from click, spend: record that"):
+        house.engine.check_outcome(outcome(metric="value"))
+
+
 def test_a_refund_and_a_void_are_outcomes(house):
     house.run(HERO)
     assert house.engine.check_outcome(outcome(metric="spend", value=-12.5)).value == -12.5

@@ -9,15 +9,19 @@ import pytest
 from engine.definition import MAX_PAYLOAD_DEPTH, MAX_VARIANTS, define
 from engine.errors import InvalidExperiment
 from engine.experiments import (
+    Better,
     ContextField,
     ContextualSpec,
     Experiment,
     Factor,
     FieldType,
     FixedSpec,
+    Looking,
     Metric,
     MetricKind,
+    Plan,
     RewardTerm,
+    Role,
     ThompsonSpec,
     Variant,
 )
@@ -25,6 +29,14 @@ from engine.experiments import (
 CLICK = Metric("click")
 SPEND = Metric("spend", MetricKind.REVENUE, cap=100.0)
 HERO = Experiment("hero", (Variant("plain"), Variant("bold")), (CLICK, SPEND))
+DAY = timedelta(days=1)
+VALUE = Metric("value", MetricKind.RATIO, of="spend", per="click")
+FIELDS = (
+    ContextField("age", FieldType.NUMBER),
+    ContextField("plan", FieldType.TEXT),
+    ContextField("new", FieldType.FLAG),
+    ContextField("tags", FieldType.TEXTS),
+)
 
 
 def grid(**levels):
@@ -70,8 +82,26 @@ def with_variant(**changes):
     return replace(HERO, variants=(Variant("plain"), replace(Variant("bold"), **changes)))
 
 
+def test_a_ratio_has_the_window_of_its_metrics():
+    day = tuple(replace(metric, window=DAY) for metric in (CLICK, SPEND))
+    assert define(replace(HERO, metrics=(VALUE, *day))).metric("value").window == DAY
+    assert define(replace(HERO, metrics=(*HERO.metrics, VALUE))).metric("value") == VALUE
+
+
 def with_metric(**changes):
-    return replace(HERO, metrics=(replace(SPEND, **changes),))
+    return replace(HERO, metrics=(replace(SPEND, **changes),), context=FIELDS)
+
+
+def with_metrics(*metrics):
+    return replace(HERO, metrics=metrics)
+
+
+def with_ratio(**changes):
+    return replace(HERO, metrics=(CLICK, SPEND, replace(VALUE, **changes)))
+
+
+def rewarded(**changes):
+    return replace(HERO, metrics=(replace(SPEND, **changes),), policy=ThompsonSpec())
 
 
 def with_reward(*terms):
@@ -129,7 +159,83 @@ REFUSED = [
     (with_metric(cap=-1.0), "must be a positive number"),
     (with_metric(cap=math.inf), "must be a positive number"),
     (with_metric(cap=math.nan), "must be a positive number"),
-    (with_metric(kind=MetricKind.CONVERSION), "is a conversion, which has no cap"),
+    (with_metric(kind=MetricKind.CONVERSION), "metric 'spend' is of kind conversion, which has no `cap`"),
+    (with_metric(kind=MetricKind.NPS), "is of kind nps, which has no `cap`"),
+    (with_ratio(cap=5.0), "is of kind ratio, which has no `cap`"),
+    (with_ratio(winsor=0.9), "is of kind ratio, which has no `winsor`"),
+    (with_ratio(range=(0, 1)), "is of kind ratio, which has no `range`"),
+    (with_ratio(after=DAY), "is of kind ratio, which has no `after`"),
+    (with_ratio(quantile=0.5), "is of kind ratio, which has no `quantile`"),
+    (with_metric(per="click"), "is of kind revenue, which has no `per`"),
+    (with_metric(quantile=0.9), "is of kind revenue, which has no `quantile`"),
+    (with_metric(kind=MetricKind.RETENTION, cap=None), "is a retention, which needs `after`"),
+    (with_metric(after=-DAY), "`after` of metric 'spend' must be shorter than its window, and not negative"),
+    (with_metric(after=timedelta(days=7)), "must be shorter than its window"),
+    (with_metric(kind=MetricKind.QUANTILE), "metric 'spend' needs `quantile`"),
+    (with_metric(kind=MetricKind.QUANTILE, quantile=0.0), "`quantile` of metric 'spend' is 0 and must be in (0, 1)"),
+    (with_metric(kind=MetricKind.QUANTILE, quantile=1.0), "is 1 and must be in (0, 1)"),
+    (with_metric(kind=MetricKind.QUANTILE, quantile=math.nan), "is nan and must be in (0, 1)"),
+    (with_metric(winsor=0.99), "has `cap` and `winsor`"),
+    (with_metric(cap=None, winsor=0.5), "`winsor` of metric 'spend' is 0.5 and must be in (0.5, 1)"),
+    (with_metric(cap=None, winsor=1.0), "is 1 and must be in (0.5, 1)"),
+    (with_metric(cap=None, winsor=math.nan), "is nan and must be in (0.5, 1)"),
+    (with_metric(range=(200, 0)), "must be two numbers, the lower one first"),
+    (with_metric(range=(0, math.inf)), "must be two numbers, the lower one first"),
+    (with_metric(range=(math.nan, 1)), "must be two numbers, the lower one first"),
+    (with_metric(range=(1, 200)), "the range of metric 'spend' must contain 0"),
+    (with_metric(range=(0, 99)), "the range of metric 'spend' must contain its cap"),
+    (with_metric(kind=MetricKind.NPS, cap=None, range=(1, 10)), "scores range from 0 to 10: leave `range` out"),
+    (with_metric(role=Role.GUARDRAIL), "is a guardrail, which needs a `margin`"),
+    (with_metric(margin=0.1), "has a `margin`, which only a guardrail has"),
+    (with_metric(role=Role.GOAL, margin=0.1), "has a `margin`, which only a guardrail has"),
+    (with_metric(role=Role.GUARDRAIL, margin=0.0), "the margin of metric 'spend' is 0 and must be a share in (0, 1)"),
+    (with_metric(role=Role.GUARDRAIL, margin=1.0), "is 1 and must be a share in (0, 1)"),
+    (with_metric(effect=0.0), "the effect of metric 'spend' must be a positive share"),
+    (with_metric(effect=-0.05), "must be a positive share"),
+    (with_metric(effect=math.inf), "must be a positive share"),
+    (
+        with_metric(covariates=("size",)),
+        "the covariates of metric 'spend' name 'size', which must be declared",
+    ),
+    (with_metric(covariates=("plan",)), "name 'plan', which must be declared in `context` as a number or flag"),
+    (with_metric(covariates=("age", "age")), "the covariates of metric 'spend' name 'age' 2 times"),
+    (with_metric(of=" "), "`of` of metric 'spend' must name an outcome"),
+    (with_metric(of="x" * 201), "must name an outcome by 1 to 200 printable characters"),
+    (with_ratio(per=""), "metric 'value' is a ratio, so `of` and `per` must name two metrics"),
+    (with_ratio(of=""), "`of` and `per` must name two metrics"),
+    (with_ratio(per="spend"), "`of` and `per` must name two metrics"),
+    (with_ratio(per="clack"), "`of` and `per` must name two metrics"),
+    (
+        with_ratio(per="value"),
+        "names 'value', which is of kind ratio: it must be conversion, count,",
+    ),
+    (with_ratio(window=DAY), "ratio 'value' and its metric 'spend' must have the same window"),
+    (with_metrics(CLICK, replace(SPEND, window=DAY), VALUE), "ratio 'value' and its metric 'click' must have the same"),
+    (with_metrics(CLICK, SPEND, VALUE, Metric("more", of="value")), "'value', which is a ratio and no outcome"),
+    (
+        with_metrics(SPEND, Metric("n", MetricKind.COUNT, of="spend")),
+        "'spend' and 'n' are made of outcome 'spend', whose value cannot be an amount and a number of times",
+    ),
+    (with_metrics(SPEND, Metric("n", MetricKind.CSAT, of="spend")), "cannot be an amount and a score"),
+    (rewarded(kind=MetricKind.COUNT, cap=None), "is a reward, so it needs a `cap`"),
+    (rewarded(kind=MetricKind.CSAT, cap=None), "is of kind csat, which can be no reward"),
+    (rewarded(kind=MetricKind.NPS, cap=None), "is of kind nps, which can be no reward"),
+    (rewarded(kind=MetricKind.QUANTILE, quantile=0.5), "is of kind quantile, which can be no reward"),
+    (rewarded(better=Better.LOWER), "is better when it is lower, so it can be no reward"),
+    (replace(with_ratio(), reward=(RewardTerm("value", 1.0),)), "is of kind ratio, which can be no reward"),
+    (replace(HERO, plan=Plan(looks=1)), "the plan has 1 looks and must have 2 to 50"),
+    (replace(HERO, plan=Plan(looks=51)), "the plan has 51 looks"),
+    (replace(HERO, plan=Plan(n_units=-1)), "`units` of the plan must not be negative"),
+    (replace(HERO, plan=Plan(Looking.PLANNED)), "planned looks need `units`"),
+    (replace(HERO, plan=Plan(power=0.5)), "the power of the plan is 0.5 and must be in (0.5, 1)"),
+    (replace(HERO, plan=Plan(power=math.nan)), "the power of the plan is nan"),
+    (
+        replace(HERO, segments=("plan",)),
+        "`segments` name 'plan', which must be declared in `context` as a text",
+    ),
+    (replace(HERO, context=FIELDS, segments=("age",)), "`segments` name 'age', which must be declared"),
+    (replace(HERO, context=FIELDS, segments=("tags",)), "`segments` name 'tags', which must be declared"),
+    (replace(HERO, context=FIELDS, segments=("plan", "plan")), "`segments` name 'plan' 2 times"),
     (with_reward(("clack", 1.0)), "the reward names 'clack', which is no metric"),
     (with_reward(("click", 0.0)), "weight of 'click' is 0 and must be in (0, 1]"),
     (with_reward(("click", math.nan)), "weight of 'click' is nan"),
@@ -172,6 +278,45 @@ def test_the_limits_themselves_are_allowed():
     define(with_variant(payload="[" * MAX_PAYLOAD_DEPTH + "]" * MAX_PAYLOAD_DEPTH, name="x" * 200))
     define(replace(HERO, experiment_id="h" * 100, policy=ThompsonSpec(floor=1.0, prior_alpha=1.0)))
     define(with_reward(("click", 0.1), ("spend", 0.9)))
+    define(replace(HERO, plan=Plan(Looking.PLANNED, looks=50, n_units=1, power=0.999)))
+    define(replace(HERO, context=FIELDS, segments=("plan", "new")))
+    define(with_metric(range=(-100, 100), covariates=("age", "new"), role=Role.GUARDRAIL, margin=0.999))
+
+
+def test_metrics_can_be_made_of_one_outcome():
+    metrics = (
+        Metric("revenue", MetricKind.REVENUE, of="order"),
+        Metric("large", MetricKind.QUANTILE, of="order", quantile=0.9),
+        Metric("orders", of="order"),
+        Metric("again", MetricKind.RETENTION, of="order", after=DAY),
+        Metric("value", MetricKind.RATIO, of="revenue", per="orders"),
+    )
+    experiment = define(replace(HERO, metrics=metrics))
+    assert experiment.outcomes == {"order"}
+    assert [experiment.sources(metric) for metric in experiment.metrics] == 5 * [{"order"}]
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        Metric("m", MetricKind.RETENTION, after=DAY),
+        Metric("m", MetricKind.COUNT, cap=3.0),
+        Metric("m", MetricKind.REVENUE, cap=3.0),
+    ],
+    ids=lambda metric: metric.kind.value,
+)
+def test_what_can_be_a_reward(metric):
+    assert define(replace(HERO, metrics=(metric,), policy=ThompsonSpec())).reward == (RewardTerm("m", 1.0),)
+
+
+def test_the_primary_metric_is_the_goal_or_the_heaviest_of_the_reward_or_the_first():
+    terms = (RewardTerm("click", 0.4), RewardTerm("spend", 0.6))
+    with_goal = replace(HERO, metrics=(CLICK, SPEND, Metric("more", role=Role.GOAL)))
+    assert HERO.primary == CLICK
+    assert replace(HERO, reward=terms).primary == SPEND
+    assert replace(with_goal, reward=terms).primary.name == "more"
+    assert HERO.goals == (CLICK,)
+    assert [metric.name for metric in with_goal.goals] == ["more"]
 
 
 def complaint(experiment):

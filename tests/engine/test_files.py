@@ -9,6 +9,8 @@ import pytest
 from engine.errors import InvalidExperiment
 from engine.experiments import (
     POLICY_SPECS,
+    Better,
+    Boundary,
     Brief,
     ContextField,
     ContextualSpec,
@@ -17,9 +19,12 @@ from engine.experiments import (
     Factor,
     FieldType,
     FixedSpec,
+    Looking,
     Metric,
     MetricKind,
+    Plan,
     RewardTerm,
+    Role,
     ThompsonSpec,
     Variant,
 )
@@ -45,11 +50,16 @@ default: bundle
 policy: {contextual: {floor: 0.05, control_share: 0.1, gamma: 5, publish_every: 50}}
 metrics:
   click: {kind: conversion, window: 1h}
-  spend: {kind: revenue, window: 3d, cap: 500}
+  spend: {kind: revenue, of: order, window: 3d, after: 1h, cap: 500, range: [-20, 500], covariates: [visits, consent]}
+  paid: {kind: revenue, of: order, window: 3d, winsor: 0.99, role: goal, effect: 0.05}
+  value: {kind: ratio, of: spend, per: paid}
+  slow: {kind: quantile, quantile: 0.9, better: lower, role: guardrail, margin: 0.02}
 reward: {click: 0.2, spend: 0.8}
 exposure: reported
 seed: spring
 grace: 1h
+plan: {look: planned, looks: 4, boundary: pocock, units: 20000, power: 0.9}
+segments: [device, consent]
 """
 
 
@@ -82,12 +92,26 @@ def test_every_field_is_read():
         policy=ContextualSpec(0.05, 0.1, 5.0, 50),
         metrics=(
             Metric("click", MetricKind.CONVERSION, timedelta(hours=1)),
-            Metric("spend", MetricKind.REVENUE, timedelta(days=3), 500.0),
+            Metric(
+                "spend",
+                MetricKind.REVENUE,
+                timedelta(days=3),
+                500.0,
+                of="order",
+                after=timedelta(hours=1),
+                range=(-20.0, 500.0),
+                covariates=("visits", "consent"),
+            ),
+            Metric("paid", MetricKind.REVENUE, timedelta(days=3), of="order", winsor=0.99, role=Role.GOAL, effect=0.05),
+            Metric("value", MetricKind.RATIO, timedelta(days=3), of="spend", per="paid"),
+            Metric("slow", MetricKind.QUANTILE, quantile=0.9, better=Better.LOWER, role=Role.GUARDRAIL, margin=0.02),
         ),
         reward=(RewardTerm("click", 0.2), RewardTerm("spend", 0.8)),
         exposure=ExposureRule.REPORTED,
         seed="spring",
         grace=timedelta(hours=1),
+        plan=Plan(Looking.PLANNED, 4, Boundary.POCOCK, 20_000, 0.9),
+        segments=("device", "consent"),
     )
     assert load(dump(experiment)) == experiment
 
@@ -102,10 +126,15 @@ POLICIES = {
 def test_no_field_is_forgotten():
     """Every field differs from its default here, so that a new one fails until it can be written in a file."""
     experiment = load(EVERYTHING)
-    records = [experiment, experiment.brief, experiment.variants[2], experiment.context[4], experiment.metrics[1]]
+    records = [experiment, experiment.brief, experiment.variants[2], experiment.context[4], experiment.plan]
+    records += experiment.metrics  # no metric can have them all
     records += [load(HERO + f"policy: {{{kind}: {settings}}}").policy for kind, settings in POLICIES.items()]
     assert POLICIES.keys() == POLICY_SPECS.keys()
-    left = {(type(record), field.name) for record in records for field in fields(record) if is_default(record, field)}
+    known = {(type(record), field.name): False for record in records for field in fields(record)}
+    for record in records:
+        for field in fields(record):
+            known[type(record), field.name] |= not is_default(record, field)
+    left = {field for field, is_given in known.items() if not is_given}
     assert left == {(Experiment, "factors")}, "factors stand in the place of variants and are read below"
 
 

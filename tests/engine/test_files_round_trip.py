@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.blocks import duration_text
-from engine.definition import MAX_PAYLOAD_DEPTH, MAX_WINDOW, define
+from engine.definition import MAX_PAYLOAD_DEPTH, define
 from engine.experiments import (
+    Better,
+    Boundary,
     Brief,
     ContextField,
     ContextualSpec,
@@ -18,13 +20,17 @@ from engine.experiments import (
     Factor,
     FieldType,
     FixedSpec,
+    Looking,
     Metric,
     MetricKind,
+    Plan,
     RewardTerm,
+    Role,
     ThompsonSpec,
     Variant,
 )
 from engine.files import dump, load, parse
+from engine.metric_rules import MAX_WINDOW, why_no_reward
 
 words = st.sampled_from(["no", "on", "1", "2024-01-01", "null", "ä ö", " padded ", "it's", 'say "x"', "a: b", "#x"])
 names = words | st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
@@ -40,15 +46,73 @@ levels = st.lists(st.sampled_from("abcd"), min_size=2, max_size=3, unique=True).
 named = {"min_size": 1, "max_size": 3, "unique_by": lambda each: each.name}
 factor_tuples = st.lists(st.builds(Factor, names, levels), **named).map(tuple)
 field_tuples = st.lists(st.builds(ContextField, names, st.sampled_from(FieldType), st.booleans()), **named).map(tuple)
-windows = st.timedeltas(min_value=timedelta(microseconds=1), max_value=MAX_WINDOW)
-conversions = st.builds(Metric, names, st.just(MetricKind.CONVERSION), windows)
-revenues = st.builds(Metric, names, st.just(MetricKind.REVENUE), windows, st.none() | st.floats(0.01, 1e9))
-metric_tuples = st.lists(conversions | revenues, **named).map(tuple)
+windows = st.timedeltas(min_value=timedelta(microseconds=2), max_value=MAX_WINDOW)
+SUMS = (MetricKind.COUNT, MetricKind.REVENUE)
+kinds = st.sampled_from([kind for kind in MetricKind if kind is not MetricKind.RATIO])
+shares = st.floats(0.01, 0.99)
+
+
+@st.composite
+def metrics_of(draw, context):
+    """Return metrics by each kind's rules, with or without a ratio."""
+    metrics = draw(st.lists(st.builds(Metric, names, kinds, windows), **named))
+    window = draw(windows)
+    ratio = (
+        Metric("above the line", MetricKind.REVENUE, window),
+        Metric("below the line", MetricKind.COUNT, window),
+        Metric("one by the other", MetricKind.RATIO, window, of="above the line", per="below the line"),
+    )
+    return (*(draw(filled_in(metric, context)) for metric in metrics), *draw(st.sampled_from([(), ratio])))
+
+
+@st.composite
+def filled_in(draw, metric, context):
+    """Return a metric with the fields that its kind may have."""
+    usable = [field.name for field in context if field.type in (FieldType.NUMBER, FieldType.FLAG)]
+    role = draw(st.sampled_from(Role))
+    after = draw(st.just(timedelta(0)) | st.timedeltas(timedelta(0), metric.window - timedelta(microseconds=1)))
+    if metric.kind is MetricKind.RETENTION and not after:
+        after = metric.window / 2
+    return replace(
+        metric,
+        # Metrics of one kind agree to an outcome's value.
+        of=draw(st.sampled_from(["", f"an outcome of {metric.kind.value}"])),
+        after=after,
+        **draw(limits_of(metric.kind)),
+        better=draw(st.sampled_from(Better)),
+        role=role,
+        margin=draw(shares) if role is Role.GUARDRAIL else None,
+        effect=draw(st.none() | st.floats(0.001, 9)),
+        covariates=tuple(draw(st.lists(st.sampled_from(usable), unique=True))) if usable else (),
+    )
+
+
+@st.composite
+def limits_of(draw, kind):
+    cap, low, high = draw(st.none() | st.floats(0.01, 1e9)), draw(st.floats(-1e9, 0)), draw(st.floats(1e9, 1e12))
+    if kind is MetricKind.QUANTILE:
+        return {"quantile": draw(shares), "cap": cap}
+    if kind in SUMS:
+        winsor = draw(st.none() | st.floats(0.51, 0.99)) if cap is None else None
+        return {"cap": cap, "winsor": winsor, "range": draw(st.sampled_from([None, (low, high)]))}
+    if kind in (MetricKind.CSAT, MetricKind.CES):
+        return {"range": draw(st.sampled_from([None, (low, high)]))}
+    return {}
+
+
+def plans_of():
+    looks, n_units, power = st.integers(2, 50), st.integers(1, 10**12), st.floats(0.51, 0.99)
+    planned = st.builds(Plan, st.sampled_from(Looking), looks, st.sampled_from(Boundary), n_units, power)
+    return st.just(Plan()) | planned
 
 
 def shares_of(keys):
     counts = st.lists(st.integers(1, 100), min_size=len(keys), max_size=len(keys))
     return counts.map(lambda parts: {key: part / sum(parts) for key, part in zip(keys, parts, strict=True)})
+
+
+def rewards_of(learnable):
+    return st.just({}) | shares_of(learnable) if learnable else st.just({})
 
 
 def policies_of(variant_names):
@@ -80,10 +144,11 @@ def factorial_variants(draw):
 def experiments(draw):
     factors, variants = draw(plain_variants() | factorial_variants())
     variant_names = [variant.name for variant in variants]
-    metrics = draw(metric_tuples)
-    learnable = [metric.name for metric in metrics if metric.kind is MetricKind.CONVERSION or metric.cap]
     context = draw(st.just(()) | field_tuples)
+    metrics = draw(metrics_of(context))
+    learnable = [metric.name for metric in metrics if not why_no_reward(metric)]
     flags = [field.name for field in context if field.type is FieldType.FLAG]
+    cuts = [field.name for field in context if field.type in (FieldType.TEXT, FieldType.FLAG)]
     experiment = Experiment(
         experiment_id=draw(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,99}", fullmatch=True)),
         variants=variants,
@@ -96,10 +161,12 @@ def experiments(draw):
         control=draw(st.sampled_from(["", *variant_names])),
         default=draw(st.sampled_from(["", *variant_names])),
         policy=draw(policies_of(variant_names)) if learnable else FixedSpec(),
-        reward=tuple(RewardTerm(*term) for term in draw(st.just({}) | shares_of(learnable)).items()),
+        reward=tuple(RewardTerm(*term) for term in draw(rewards_of(learnable)).items()),
         exposure=draw(st.sampled_from(ExposureRule)),
         seed=draw(texts),
         grace=draw(st.just(timedelta(0)) | windows),
+        plan=draw(plans_of()),
+        segments=tuple(draw(st.lists(st.sampled_from(cuts), unique=True))) if cuts else (),
     )
     if experiment.policy.learns and not experiment.reward:
         return define(replaced_reward(experiment, learnable[0]))
@@ -107,7 +174,7 @@ def experiments(draw):
 
 
 def replaced_reward(experiment, metric):
-    """Return it with a reward: the first metric, which it would get, may be revenue without a cap."""
+    """Return it with a reward: the first metric, which it would get, may have no scale."""
     return replace(experiment, reward=(RewardTerm(metric, 1.0),))
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.errors import InvalidExperiment, InvalidRequest, InvalidTransition, StaleEtag
 from engine.experiments import (
+    Better,
     Brief,
     Change,
     ContextField,
@@ -20,7 +21,10 @@ from engine.experiments import (
     FieldType,
     FixedSpec,
     Metric,
+    MetricKind,
+    Plan,
     RewardTerm,
+    Role,
     Status,
     ThompsonSpec,
     Variant,
@@ -147,7 +151,22 @@ MOVING = {
     "exposure": ExposureRule.REPORTED,
     "seed": "spring",
 }
-STAYING = {"brief": Brief("because"), "metrics": (*METRICS, Metric("visit")), "grace": timedelta(hours=1)}
+STAYING = {
+    "brief": Brief("because"),
+    "metrics": (*METRICS, Metric("visit")),
+    "grace": timedelta(hours=1),
+    "plan": Plan(looks=3),
+    "segments": ("device",),
+}
+HOW_READ = {
+    "winsor": 0.99,
+    "range": (0.0, 9.0),
+    "better": Better.LOWER,
+    "role": Role.GOAL,
+    "effect": 0.1,
+    "covariates": ("ok",),
+}
+WHAT_IS_LEARNED = {"kind": MetricKind.REVENUE, "window": timedelta(1), "cap": 5.0, "of": "order", "after": timedelta(1)}
 
 
 def changed(experiment, field):
@@ -179,12 +198,26 @@ def test_what_moves_nobody_opens_none_in_a_test(field):
     assert after.status is Status.RUNNING
 
 
-@pytest.mark.parametrize(("field", "epoch"), [("brief", 1), ("metrics", 2), ("grace", 2)])
+@pytest.mark.parametrize(("field", "epoch"), [("brief", 1), ("metrics", 2), ("grace", 2), ("plan", 1), ("segments", 1)])
 def test_a_policy_that_learns_begins_again_where_its_reward_changes(field, epoch):
     before = replace(running(BANDIT), snapshot="abc")
     after = update(before, changed(BANDIT, field), before.etag, ANNA)[0]
     assert after.epoch == epoch
     assert after.snapshot == ("abc" if epoch == 1 else "")
+
+
+@pytest.mark.parametrize(("name", "value"), [*HOW_READ.items(), *WHAT_IS_LEARNED.items()])
+def test_how_a_metric_is_read_changes_nothing_that_is_learned(name, value):
+    bandit = replace(BANDIT, metrics=(METRICS[0], Metric("buy", MetricKind.COUNT)))
+    before = running(bandit)
+    changed = replace(bandit, metrics=(METRICS[0], replace(bandit.metrics[1], **{name: value})))
+    assert update(before, changed, before.etag, ANNA)[0].epoch == (1 if name in HOW_READ else 2)
+
+
+def test_a_guardrail_and_its_margin_change_nothing_that_is_learned():
+    guarded = replace(BANDIT, metrics=(METRICS[0], Metric("buy", role=Role.GUARDRAIL, margin=0.1)))
+    before = running(BANDIT)
+    assert update(before, guarded, before.etag, ANNA)[0].epoch == 1
 
 
 def test_a_paused_experiment_keeps_its_units_too():

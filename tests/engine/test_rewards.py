@@ -12,12 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidExperiment
-from engine.experiments import (
-    Experiment,
-)
+from engine.experiments import Experiment, Metric, MetricKind, RewardTerm
 from engine.records import Entry, Erasure, Group, Unit
 from engine.rewards import RewardLedger, metric_value, reward_of
-from tests.engine.ledger_logs import BASKET, EPOCH, HERO, REPORTED, assigned, at, exposed, observed, rewards_of, tick
+from tests.engine.ledger_logs import (
+    BASKET,
+    EPOCH,
+    HERO,
+    REPORTED,
+    SHARED,
+    TIMES,
+    assigned,
+    at,
+    exposed,
+    minutes,
+    observed,
+    rewards_of,
+    tick,
+)
+
+RETURN = replace(SHARED, reward=(RewardTerm("back", 0.25),), grace=minutes(6))
+"""Its rows mature when those of HERO do."""
 
 
 def values(entries: list[Entry], experiment: Experiment = HERO) -> list[float]:
@@ -162,6 +177,35 @@ def test_revenue_is_capped_scaled_and_never_negative():
         0.0,
         0.5,
     ]
+
+
+def test_before_its_after_an_outcome_earns_nothing():
+    for minute, worth in ((3.9, 0.0), (4, 0.25), (12, 0.25), (12.1, 0.0)):
+        assert values([assigned(1), observed(2, minute, of=1), tick(3, 18)], RETURN) == [worth]
+
+
+def test_a_return_belongs_to_the_latest_row_that_it_can_be_a_return_of():
+    """Where a unit comes back, its new row is the latest; nobody has returned to that one yet."""
+    log = [assigned(1), assigned(2, minute=7), observed(3, 8, unit=1), tick(4, 30)]
+    assert [(r.assignment.seq, r.value) for r in rewards_of(log, RETURN)] == [(1, 0.25), (2, 0.0)]
+
+
+def test_an_outcome_counts_once_in_each_metric_that_is_made_of_it():
+    (reward,) = rewards_of([assigned(1), observed(2, 5, of=1), tick(3, 18)], SHARED)
+    assert (reward.value, reward.n_outcomes) == (0.25 + 0.25 + 0.25 / 2, 1)
+    ledger = RewardLedger(SHARED, EPOCH)
+    for entry in (assigned(1), tick(2, 18), observed(3, 5, of=1, received=18)):
+        ledger.feed(entry)
+    assert ledger.n_late == 1
+
+
+def test_a_count_is_capped_and_scaled_like_revenue():
+    assert [metric_value(TIMES, amounts) for amounts in ([], [1.0], [1.0, 3.0])] == [0.0, 0.5, 1.0]
+
+
+def test_a_score_is_no_reward():
+    with pytest.raises(InvalidExperiment, match="can be no reward"):
+        metric_value(Metric("happy", MetricKind.CSAT), [5.0])
 
 
 def test_revenue_without_a_cap_is_no_reward():

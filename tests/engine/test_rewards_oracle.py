@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engine.experiments import (
     Experiment,
     ExposureRule,
+    Metric,
 )
 from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reward, Unit
 from engine.rewards import RewardLedger
@@ -20,6 +21,7 @@ from tests.engine.ledger_logs import (
     EPOCH,
     HERO,
     REPORTED,
+    SHARED,
     START,
     assigned,
     at,
@@ -46,7 +48,7 @@ class Oracle:
     matured: set[int] = field(default_factory=set)
     came_of_age: set[int] = field(default_factory=set)
     early: list[Exposure] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[tuple[Metric, Outcome]] = field(default_factory=list)
     voids: list[tuple[datetime, str]] = field(default_factory=list)
     forgotten: set[int] = field(default_factory=set)
     n_late: int = 0
@@ -67,39 +69,48 @@ class Oracle:
     def matures_at(self, row: Assignment) -> datetime:
         return self.exposed_at[row.seq] + AGE
 
-    def holds(self, row: Assignment, outcome: Outcome) -> bool:
+    @property
+    def metrics(self) -> list[Metric]:
+        rewarded = {term.metric for term in self.experiment.reward}
+        return [metric for metric in self.experiment.metrics if metric.name in rewarded]
+
+    def holds(self, row: Assignment, metric: Metric, outcome: Outcome) -> bool:
         if row.seq not in self.exposed_at:
             return False
-        window = {"click": minutes(5), "basket": minutes(15)}[outcome.metric]
-        return self.exposed_at[row.seq] <= outcome.occurred_at <= self.exposed_at[row.seq] + window
+        age = outcome.occurred_at - self.exposed_at[row.seq]
+        return metric.after <= age <= metric.window
 
-    def owner(self, outcome: Outcome) -> Assignment | None:
+    def owner(self, metric: Metric, outcome: Outcome) -> Assignment | None:
         if outcome.assignment_id:
             key = outcome.assignment_id, outcome.slot
             own = [row for row in self.rows if (row.assignment_id, row.slot) == key]
         else:
             own = [row for row in self.rows if row.unit_key == outcome.unit_key]
-        holding = [row for row in own if self.holds(row, outcome)]
+        holding = [row for row in own if self.holds(row, metric, outcome)]
         return max(holding, key=lambda row: (self.exposed_at[row.seq], row.seq), default=None)
 
     def mature(self, row: Assignment) -> list[tuple[object, ...]]:
-        own = [outcome for outcome in self.outcomes if self.owner(outcome) is row]
-        self.outcomes = [outcome for outcome in self.outcomes if outcome not in own]
+        own = [(metric, outcome) for metric, outcome in self.outcomes if self.owner(metric, outcome) is row]
+        self.outcomes = [each for each in self.outcomes if each not in own]
         self.matured.add(row.seq)
-        standing = [outcome for outcome in own if outcome.outcome_id not in {name for _, name in self.voids}]
+        taken_back = {name for _, name in self.voids}
+        standing = [(metric, outcome) for metric, outcome in own if outcome.outcome_id not in taken_back]
         if row.seq in self.came_of_age or not (row.is_draw and row.group is Group.POLICY and row.epoch == EPOCH):
             return []
-        click = 0.25 * any(outcome.metric == "click" for outcome in standing)
-        spent = sum(outcome.value for outcome in standing if outcome.metric == "basket")
-        value = click + 0.75 * min(10.0, max(0.0, spent)) / 10.0
-        is_known = row.unit_key not in self.forgotten
-        return [(row.seq, pytest.approx(value), self.matures_at(row), len(standing), is_known)]
+        value = sum(term.weight * self.worth(term.metric, standing) for term in self.experiment.reward)
+        n_outcomes = len({outcome.outcome_id for _, outcome in standing})
+        return [(row.seq, pytest.approx(value), self.matures_at(row), n_outcomes, row.unit_key not in self.forgotten)]
+
+    def worth(self, name: str, standing: list[tuple[Metric, Outcome]]) -> float:
+        values = [outcome.value for metric, outcome in standing if metric.name == name]
+        cap = {"basket": 10.0, "times": 2.0}.get(name)
+        return float(bool(values)) if cap is None else min(cap, max(0.0, sum(values))) / cap
 
     def drop_old(self) -> None:
         oldest = self.watermark - AGE
         self.gone |= {row.seq for row in self.rows if row.seq not in self.exposed_at and row.assigned_at <= oldest}
         self.early = [exposure for exposure in self.early if exposure.exposed_at > oldest]
-        self.outcomes = [outcome for outcome in self.outcomes if outcome.occurred_at > oldest]
+        self.outcomes = [(metric, each) for metric, each in self.outcomes if each.occurred_at - metric.after > oldest]
         over = {name for until, name in self.voids if until <= self.watermark}
         self.voids = [(until, name) for until, name in self.voids if name not in over]
 
@@ -131,12 +142,15 @@ class Oracle:
     def observe(self, outcome: Outcome) -> None:
         if outcome.void_of:
             self.voids.append((self.watermark + AGE, outcome.void_of))
-        elif outcome.metric in ("click", "basket"):
-            owner = self.owner(outcome)
+            return
+        is_late = False
+        for metric in self.metrics:
+            owner = self.owner(metric, outcome) if metric.outcome == outcome.metric else None
             if owner is not None and owner.seq in self.matured:
-                self.n_late += self.matures_at(owner) + AGE > self.watermark
-            else:
-                self.outcomes.append(outcome)
+                is_late |= self.matures_at(owner) + AGE > self.watermark
+            elif metric.outcome == outcome.metric:
+                self.outcomes.append((metric, outcome))
+        self.n_late += is_late
 
 
 @st.composite
@@ -175,7 +189,7 @@ def _entry(draw: st.DrawFn, seq: int, n: int, now: float) -> Entry:
             return exposed(seq, of, event, received)
         case "outcome":
             target = draw(st.sampled_from(({"of": of}, {"unit": unit})))
-            metric = draw(st.sampled_from(("click", "basket", "visit")))
+            metric = draw(st.sampled_from(("click", "click", "basket", "visit")))
             value = 1.0 if metric == "click" else draw(st.sampled_from((-2.0, 3.0, 8.0)))
             return observed(seq, event, received=received, metric=metric, value=value, **target)
         case "void":
@@ -189,7 +203,11 @@ def seen(reward: Reward) -> tuple[object, ...]:
     return row.seq, reward.value, reward.matures_at, reward.n_outcomes, bool(row.unit.id)
 
 
-@pytest.mark.parametrize("experiment", [HERO, REPORTED], ids=["assigned", "reported"])
+@pytest.mark.parametrize(
+    "experiment",
+    [HERO, REPORTED, SHARED, replace(SHARED, exposure=ExposureRule.REPORTED)],
+    ids=["assigned", "reported", "shared", "shared and reported"],
+)
 @settings(max_examples=100)
 @given(log=logs())
 def test_equals_the_oracle_entry_by_entry(experiment, log):
@@ -223,7 +241,7 @@ def test_rewards_come_in_the_order_of_their_keys_where_nothing_is_imported(log):
 @settings(max_examples=30)
 @given(log=logs())
 def test_memory_holds_nothing_once_all_is_old(log):
-    ledger = RewardLedger(REPORTED, EPOCH)
+    ledger = RewardLedger(replace(SHARED, exposure=ExposureRule.REPORTED), EPOCH)
     for entry in [*log, tick(10**5, 500), tick(10**5 + 1, 600)]:
         ledger.feed(entry)
     for container in ("_rows", "_timelines", "_held", "_early", "_voided", "_maturing", "_expiring"):

@@ -19,7 +19,7 @@ SHORT = "recipe: mail, variant: {column: arm, names: [a, b, c]}, metrics: {visit
 
 
 def row(line: int, variant: str, propensity: float, visit: float = 0.0) -> Row:
-    return Row(line, f"row-{line}", START, {}, variant, propensity, {"visit": visit})
+    return Row(line, f"row-{line}", START, {}, variant, propensity, {"visit": visit} if visit else {})
 
 
 def test_the_imported_log(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_propensities() -> None:
         ("propensity: {a: 0.5, b: 0.5, c: 0.5}", "sum to 1"),
         ("propensity: often", "a number"),
         ("propensity_column: p, propensity: even", "left out"),
-        ("columns: {weather: w}", "no field and no metric"),
+        ("columns: {weather: w}", "no field and no outcome"),
         ("policy: {contextual: {control_share: 0.1}}", "control_share"),
         ("every: 0s", "longer than nothing"),
         ("shuffle_seed: x", "whole number"),
@@ -59,6 +59,11 @@ def test_wrong_recipes(more: str, says: str) -> None:
         load_recipe(f"{{{SHORT}, {more}}}", "mail.yaml")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_row_does_not_say_when_an_outcome_came() -> None:
+    with pytest.raises(InvalidExperiment, match="'back' has `after`, and a row does not say when"):
+        load_recipe(f"{{{SHORT.replace('[visit]', '{back: {kind: retention, after: 1d}}')}}}")
 
 
 @pytest.mark.parametrize("missing", ["recipe", "variant", "metrics"])

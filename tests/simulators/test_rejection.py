@@ -41,11 +41,15 @@ def rows() -> list[Row]:
     arms = rng.choice(list(LOGGED), size=6000, p=list(LOGGED.values()))
     hits = rng.random(6000)
     return [
-        Row(line, f"row-{line}", START + line * timedelta(seconds=10), {}, str(arm), LOGGED[arm], {"visit": hit})
-        for line, (arm, hit) in enumerate(
-            (arm, float(luck < RATES[arm])) for arm, luck in zip(arms.tolist(), hits, strict=True)
+        Row(
+            line, f"row-{line}", START + line * timedelta(seconds=10), {}, arm, LOGGED[arm], happened(luck < RATES[arm])
         )
+        for line, (arm, luck) in enumerate(zip(arms.tolist(), hits.tolist(), strict=True))
     ]
+
+
+def happened(is_hit: bool) -> dict[str, float]:
+    return {"visit": 1.0} if is_hit else {}
 
 
 def replayed(experiment: Experiment, rows: list[Row]) -> tuple[EngineDoor, list[Row]]:
@@ -99,7 +103,7 @@ def test_unexposed_assignments_never_mature(recipe: Recipe, rows: list[Row]) -> 
     assert len(rewards) == len(accepted) == len(exposed)
     assert {reward.assignment.assignment_id for reward in rewards} == exposed
     by_unit = {row.unit_id: row for row in accepted}
-    assert all(reward.value == by_unit[reward.assignment.unit.id].outcomes["visit"] for reward in rewards)
+    assert all(reward.value == by_unit[reward.assignment.unit.id].outcomes.get("visit", 0.0) for reward in rewards)
     assert all(reward.assignment.variant == by_unit[reward.assignment.unit.id].variant for reward in rewards)
     assert all(reward.assignment.group is Group.POLICY for reward in rewards)
 
@@ -108,7 +112,7 @@ def test_values_of_fixed_variants_are_the_truth(recipe: Recipe, rows: list[Row])
     for variant, rate in RATES.items():
         value = of_variant(recipe.imported(), rows, variant)["visit"]
         assert abs(value.mean - rate) <= Z * value.half_width / 1.959964
-        own = [row.outcomes["visit"] for row in rows if row.variant == variant]
+        own = [row.outcomes.get("visit", 0.0) for row in rows if row.variant == variant]
         assert value.mean == pytest.approx(np.mean(own))
         assert value.half_width == pytest.approx(1.959964 * np.std(own, ddof=1) / math.sqrt(len(own)))
 
@@ -121,10 +125,29 @@ def test_values_weigh_rows_by_their_propensity(recipe: Recipe) -> None:
     logged = rng.random(n) < p
     hit = rng.random(n) < np.where(young, 0.5, 0.1)
     rows = [
-        Row(line, f"row-{line}", START, {}, "a" if logged[line] else "b", float(p[line]), {"visit": float(hit[line])})
-        for line in range(n)
+        Row(line, f"row-{line}", START, {}, "a" if is_a else "b", propensity, happened(is_hit))
+        for line, (is_a, propensity, is_hit) in enumerate(zip(logged.tolist(), p.tolist(), hit.tolist(), strict=True))
     ]
     value = of_variant(recipe.imported(), rows, "a")["visit"]
     assert abs(value.mean - 0.3) <= Z * value.half_width / 1.959964
-    naive = np.mean([row.outcomes["visit"] for row in rows if row.variant == "a"])
+    naive = np.mean([row.outcomes.get("visit", 0.0) for row in rows if row.variant == "a"])
     assert naive > 0.4
+
+
+def test_every_kind_has_its_mean_or_none() -> None:
+    recipe = load_recipe(
+        """{recipe: mail, variant: {column: arm, names: [a, b]}, metrics: {
+        visit: {of: n}, visits: {kind: count, of: n}, happy: {kind: csat}, advise: {kind: nps},
+        each: {kind: ratio, of: visits, per: visit}, many: {kind: quantile, of: n, quantile: 0.9}}}"""
+    )
+    given = [{"n": 3.0, "advise": 10.0}, {"n": 1.0, "happy": 4.0, "advise": 6.0}, {"happy": 1.0, "advise": 8.0}, {}]
+    rows = [Row(line, "", START, {}, "a", 0.5, outcomes) for line, outcomes in enumerate(given)]
+    found = of_variant(recipe.imported(), rows, "a")
+    means = {name: (value.mean, value.n) for name, value in found.items()}
+    assert means == {
+        "reward": (0.5, 4),
+        "visit": (0.5, 4),
+        "visits": (1.0, 4),
+        "happy": (2.5, 2),
+        "advise": (0.0, 3),
+    }

@@ -45,7 +45,25 @@ def test_a_row(write_csv: WriteCsv, recipe: Recipe) -> None:
 def test_empty_cells_are_missing_fields_and_zero_is_no_outcome(write_csv: WriteCsv, recipe: Recipe) -> None:
     (row,) = read_rows(write_csv(HEADER, [("", "", "", "", "B", "1", "0", "0")]), recipe).rows
     assert row.context == {}
-    assert row.happened == {}
+    assert row.outcomes == {}
+
+
+def test_counts_and_scores(write_csv: WriteCsv) -> None:
+    recipe = load_recipe(
+        """{recipe: m, variant: {column: arm, names: [a, b]}, shuffle_seed: none, metrics: {
+        clicks: {kind: count, of: n}, clicked: {of: n}, happy: {kind: csat, range: [0, 4]}, nps: {kind: nps},
+        rate: {kind: ratio, of: clicks, per: clicked}}, reward: {clicked: 1}}"""
+    )
+    assert recipe.needed == ("arm", "n", "happy", "nps")
+    cells = [("a", "3", "0", "10"), ("b", "0", "", "")]
+    first, second = read_rows(write_csv(("arm", "n", "happy", "nps"), cells), recipe).rows
+    assert first.outcomes == {"n": 3.0, "happy": 0.0, "nps": 10.0}, "the lowest score is a score"
+    assert second.outcomes == {}, "nobody was asked"
+    for column, cell, says in ((1, "1.5", "a whole number"), (2, "5", "from 0 to 4"), (3, "11", "from 0 to 10")):
+        broken = [*cells[0]]
+        broken[column] = cell
+        with pytest.raises(InvalidRequest, match=says):
+            read_rows(write_csv(("arm", "n", "happy", "nps"), [broken]), recipe)
 
 
 def test_a_missing_column_names_those_that_are_there(write_csv: WriteCsv, recipe: Recipe) -> None:

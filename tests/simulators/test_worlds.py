@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from engine.definition import define
-from engine.experiments import Experiment
+from engine.experiments import Experiment, Variant, by_outcome
 from engine.files import load
+from engine.outcomes import OutcomeRules
+from engine.rewards import reward_of
+from simulators.deeds import deeds_of
 from simulators.environment import Visit
 from simulators.habits import HABITS, LIFTS, LOST, SEGMENTS
-from simulators.worlds import Storefront, expected_reward, rate, segment_of
+from simulators.worlds import Storefront, expected_reward, segment_of
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 Z = 4.0  # about 60 shares are compared: a false alarm in 1 of 260 choices of the seed
@@ -34,6 +37,23 @@ metrics:
   wave: {kind: conversion, window: 1h}
   coins: {kind: revenue, window: 2h, cap: 40}
 reward: {wave: 0.5, coins: 0.5}
+"""
+EVERY_KIND = """
+experiment: every-kind
+variants: [ochre, teal]
+policy: thompson
+metrics:
+  paid: {kind: revenue, of: order, window: 5d, cap: 80}
+  bought: {kind: conversion, of: order, window: 5d}
+  value: {kind: ratio, of: paid, per: bought}
+  large: {kind: quantile, of: order, quantile: 0.9}
+  latency: {kind: quantile, quantile: 0.5, better: lower}
+  pages: {kind: count, of: page, window: 2h, cap: 2.5}
+  visited: {kind: conversion, of: visit, window: 4d}
+  back: {kind: retention, of: visit, window: 5d, after: 3d}
+  happy: {kind: csat}
+  advise: {kind: nps}
+reward: {paid: 0.2, bought: 0.2, pages: 0.2, visited: 0.2, back: 0.2}
 """
 
 
@@ -61,27 +81,55 @@ def test_shares_equal_the_table(segment: str, demo_file: Callable[[str], Experim
 
 def test_lifts_of_levels_multiply(demo_file: Callable[[str], Experiment]) -> None:
     banner = demo_file("signup-banner")
-    (signup,) = banner.metrics
+    signup = deeds_of(banner)["signup"]
     for segment in SEGMENTS:
         base = HABITS["signup"].rates[segment]
-        assert rate(signup, banner.variant("plain-none"), segment) == base
+        assert signup.rate(banner.variant("plain-none"), segment) == base
         both = LIFTS["headline=benefit"][segment] * LIFTS["image=people"][segment]
-        assert rate(signup, banner.variant("benefit-people"), segment) == pytest.approx(base * both)
+        assert signup.rate(banner.variant("benefit-people"), segment) == pytest.approx(base * both)
 
 
 def test_expected_reward_is_the_mean_of_what_the_log_would_credit() -> None:
-    experiment = load(ANY_FILE)
-    world, rng, n = Storefront(), np.random.default_rng(3), 40_000
-    visit, variant = Visit("customer", NOON, CONTEXTS["member"]), experiment.variant("teal")
-    rewards = np.zeros(n)
-    for index in range(n):
-        for happening in world.outcomes(experiment, visit, variant, rng):
-            metric = experiment.metric(happening.metric)
-            assert metric is not None
-            if happening.at - NOON <= metric.window:
-                rewards[index] += 0.5 * (min(happening.value, 40.0) / 40.0 if happening.value is not None else 1.0)
-    expected = expected_reward(experiment, variant, "member")
-    assert abs(rewards.mean() - expected) <= Z * rewards.std() / math.sqrt(n)
+    for experiment in (load(ANY_FILE), load(EVERY_KIND)):
+        world, rng, n = Storefront(), np.random.default_rng(3), 30_000
+        visit, variant = Visit("customer", NOON, CONTEXTS["member"]), experiment.variant("teal")
+        rewards = np.zeros(n)
+        for index in range(n):
+            values: dict[str, list[float]] = {}
+            for happening in world.outcomes(experiment, visit, variant, rng):
+                for metric in by_outcome(experiment.metrics)[happening.metric]:
+                    if metric.after <= happening.at - NOON <= metric.window:
+                        values.setdefault(metric.name, []).append(1.0 if happening.value is None else happening.value)
+            rewards[index] = reward_of(experiment, values)
+        expected = expected_reward(experiment, variant, "member")
+        assert abs(rewards.mean() - expected) <= Z * rewards.std() / math.sqrt(n)
+
+
+def test_every_kind_gets_outcomes_that_can_be_recorded() -> None:
+    experiment = load(EVERY_KIND)
+    world, rng, rules = Storefront(), np.random.default_rng(4), OutcomeRules([experiment])
+    visit, seen = Visit("customer", NOON, CONTEXTS["phone"]), set()
+    for _ in range(3000):
+        told = world.outcomes(experiment, visit, experiment.variants[0], rng)
+        assert len({happening.metric for happening in told}) == len(told), "an outcome happens once a visit"
+        for happening in told:
+            rules.check(happening.metric, 1.0 if happening.value is None else happening.value)
+            seen.add((happening.metric, happening.value))
+            assert happening.metric != "visit" or happening.at >= NOON + timedelta(days=3)
+    values = {name: {value for metric, value in seen if metric == name} for name in experiment.outcomes}
+    assert values["visit"] == {None}
+    assert values["happy"] == {1.0, 2.0, 3.0, 4.0, 5.0}
+    assert values["advise"] == {float(score) for score in range(11)}
+    assert {1.0, 2.0, 3.0} <= values["page"]
+    assert all(len(values[name]) > 20 for name in ("order", "latency"))
+    assert set(values) == {"visit", "happy", "advise", "page", "order", "latency"}
+
+
+def test_a_better_variant_has_higher_scores() -> None:
+    advise = deeds_of(load(EVERY_KIND))["advise"]
+    scores = [advise.value(Variant(name), "member", 0.3) for name in ("welcome", "general", "loyalty")]
+    assert scores == sorted(scores)
+    assert scores[0] != scores[2]
 
 
 def test_luck_does_not_depend_on_the_variant(demo_file: Callable[[str], Experiment]) -> None:

@@ -683,9 +683,9 @@ class Outcome(_message.Message):
     outcome_id: _builtins.str
     """Identifies the event: it counts once, however often it is sent."""
     metric: _builtins.str
-    """The metric's name."""
+    """The name of the outcome: the metric's own, or what it is made `of`."""
     value: _builtins.float
-    """The metric's value: 1 for a conversion (the default), an amount for revenue."""
+    """An amount, a number of times or a score, as the metrics read it; 1 (the default) where they ask only whether."""
     void_of: _builtins.str
     """The outcome that this one takes back; value and metric are then not read."""
     @_builtins.property

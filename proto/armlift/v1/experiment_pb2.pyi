@@ -67,6 +67,20 @@ class _MetricKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MetricKind
     """Whether it happened."""
     METRIC_KIND_REVENUE: _MetricKind.ValueType  # 2
     """How much it brought, summed."""
+    METRIC_KIND_COUNT: _MetricKind.ValueType  # 3
+    """How many times it happened, summed."""
+    METRIC_KIND_RETENTION: _MetricKind.ValueType  # 4
+    """Whether it happened from `after` on."""
+    METRIC_KIND_RATIO: _MetricKind.ValueType  # 5
+    """The sum of one metric divided by the sum of another."""
+    METRIC_KIND_CSAT: _MetricKind.ValueType  # 6
+    """The mean of the scores of satisfaction that were given."""
+    METRIC_KIND_CES: _MetricKind.ValueType  # 7
+    """The mean of the scores of effort that were given."""
+    METRIC_KIND_NPS: _MetricKind.ValueType  # 8
+    """The share of promoters (9 and 10) less that of detractors (0 to 6), of the scores that were given."""
+    METRIC_KIND_QUANTILE: _MetricKind.ValueType  # 9
+    """A quantile of what each unit brought."""
 
 class MetricKind(_MetricKind, metaclass=_MetricKindEnumTypeWrapper):
     """MetricKind is the kind of a metric."""
@@ -77,7 +91,125 @@ METRIC_KIND_CONVERSION: MetricKind.ValueType  # 1
 """Whether it happened."""
 METRIC_KIND_REVENUE: MetricKind.ValueType  # 2
 """How much it brought, summed."""
+METRIC_KIND_COUNT: MetricKind.ValueType  # 3
+"""How many times it happened, summed."""
+METRIC_KIND_RETENTION: MetricKind.ValueType  # 4
+"""Whether it happened from `after` on."""
+METRIC_KIND_RATIO: MetricKind.ValueType  # 5
+"""The sum of one metric divided by the sum of another."""
+METRIC_KIND_CSAT: MetricKind.ValueType  # 6
+"""The mean of the scores of satisfaction that were given."""
+METRIC_KIND_CES: MetricKind.ValueType  # 7
+"""The mean of the scores of effort that were given."""
+METRIC_KIND_NPS: MetricKind.ValueType  # 8
+"""The share of promoters (9 and 10) less that of detractors (0 to 6), of the scores that were given."""
+METRIC_KIND_QUANTILE: MetricKind.ValueType  # 9
+"""A quantile of what each unit brought."""
 Global___MetricKind: _TypeAlias = MetricKind  # noqa: Y015
+
+class _Better:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BetterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Better.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BETTER_UNSPECIFIED: _Better.ValueType  # 0
+    """Taken as higher."""
+    BETTER_HIGHER: _Better.ValueType  # 1
+    """More is better."""
+    BETTER_LOWER: _Better.ValueType  # 2
+    """Less is better."""
+
+class Better(_Better, metaclass=_BetterEnumTypeWrapper):
+    """Better is the direction in which a metric improves."""
+
+BETTER_UNSPECIFIED: Better.ValueType  # 0
+"""Taken as higher."""
+BETTER_HIGHER: Better.ValueType  # 1
+"""More is better."""
+BETTER_LOWER: Better.ValueType  # 2
+"""Less is better."""
+Global___Better: _TypeAlias = Better  # noqa: Y015
+
+class _Role:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLE_UNSPECIFIED: _Role.ValueType  # 0
+    """Taken as secondary."""
+    ROLE_GOAL: _Role.ValueType  # 1
+    """The experiment is decided by it."""
+    ROLE_GUARDRAIL: _Role.ValueType  # 2
+    """It must not become worse by more than its margin."""
+    ROLE_SECONDARY: _Role.ValueType  # 3
+    """It explains."""
+
+class Role(_Role, metaclass=_RoleEnumTypeWrapper):
+    """Role is what a metric is for."""
+
+ROLE_UNSPECIFIED: Role.ValueType  # 0
+"""Taken as secondary."""
+ROLE_GOAL: Role.ValueType  # 1
+"""The experiment is decided by it."""
+ROLE_GUARDRAIL: Role.ValueType  # 2
+"""It must not become worse by more than its margin."""
+ROLE_SECONDARY: Role.ValueType  # 3
+"""It explains."""
+Global___Role: _TypeAlias = Role  # noqa: Y015
+
+class _Looking:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LookingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Looking.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LOOKING_UNSPECIFIED: _Looking.ValueType  # 0
+    """Taken as any."""
+    LOOKING_ANY: _Looking.ValueType  # 1
+    """At any time, as often as anybody likes."""
+    LOOKING_ONCE: _Looking.ValueType  # 2
+    """Once, at an end that was fixed before the start."""
+    LOOKING_PLANNED: _Looking.ValueType  # 3
+    """At evenly spaced looks, the last one at the planned number of units."""
+
+class Looking(_Looking, metaclass=_LookingEnumTypeWrapper):
+    """Looking says when the report may be read and acted upon."""
+
+LOOKING_UNSPECIFIED: Looking.ValueType  # 0
+"""Taken as any."""
+LOOKING_ANY: Looking.ValueType  # 1
+"""At any time, as often as anybody likes."""
+LOOKING_ONCE: Looking.ValueType  # 2
+"""Once, at an end that was fixed before the start."""
+LOOKING_PLANNED: Looking.ValueType  # 3
+"""At evenly spaced looks, the last one at the planned number of units."""
+Global___Looking: _TypeAlias = Looking  # noqa: Y015
+
+class _Boundary:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BoundaryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Boundary.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BOUNDARY_UNSPECIFIED: _Boundary.ValueType  # 0
+    """Taken as O'Brien-Fleming."""
+    BOUNDARY_OBRIEN_FLEMING: _Boundary.ValueType  # 1
+    """Little at first."""
+    BOUNDARY_POCOCK: _Boundary.ValueType  # 2
+    """The same at every look."""
+
+class Boundary(_Boundary, metaclass=_BoundaryEnumTypeWrapper):
+    """Boundary is how the error is spent over planned looks."""
+
+BOUNDARY_UNSPECIFIED: Boundary.ValueType  # 0
+"""Taken as O'Brien-Fleming."""
+BOUNDARY_OBRIEN_FLEMING: Boundary.ValueType  # 1
+"""Little at first."""
+BOUNDARY_POCOCK: Boundary.ValueType  # 2
+"""The same at every look."""
+Global___Boundary: _TypeAlias = Boundary  # noqa: Y015
 
 class _ExposureRule:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -160,6 +292,8 @@ class Experiment(_message.Message):
     EXPOSURE_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     GRACE_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
     """Its id, never used again for another one."""
     requires_consent: _builtins.str
@@ -206,6 +340,14 @@ class Experiment(_message.Message):
     def grace(self) -> _duration_pb2.Duration:
         """How much longer than its window an assignment waits for outcomes that are reported late."""
 
+    @_builtins.property
+    def plan(self) -> Global___Plan:
+        """How it is to be read."""
+
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The fields of the context by which a report is cut; none means every declared text and flag."""
+
     def __init__(
         self,
         *,
@@ -224,10 +366,12 @@ class Experiment(_message.Message):
         exposure: Global___ExposureRule.ValueType = ...,
         seed: _builtins.str = ...,
         grace: _duration_pb2.Duration | None = ...,
+        plan: Global___Plan | None = ...,
+        segments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "grace", b"grace", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "grace", b"grace", "plan", b"plan", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "context", b"context", "control", b"control", "default_variant", b"default_variant", "experiment_id", b"experiment_id", "exposure", b"exposure", "factors", b"factors", "grace", b"grace", "metrics", b"metrics", "policy", b"policy", "requires_consent", b"requires_consent", "reward", b"reward", "seed", b"seed", "unit", b"unit", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "context", b"context", "control", b"control", "default_variant", b"default_variant", "experiment_id", b"experiment_id", "exposure", b"exposure", "factors", b"factors", "grace", b"grace", "metrics", b"metrics", "plan", b"plan", "policy", b"policy", "requires_consent", b"requires_consent", "reward", b"reward", "seed", b"seed", "segments", b"segments", "unit", b"unit", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -567,6 +711,32 @@ class ContextualPolicy(_message.Message):
 Global___ContextualPolicy: _TypeAlias = ContextualPolicy  # noqa: Y015
 
 @_typing.final
+class Range(_message.Message):
+    """Range is the least and the most that something can be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    low: _builtins.float
+    """The least."""
+    high: _builtins.float
+    """The most."""
+    def __init__(
+        self,
+        *,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Range: _TypeAlias = Range  # noqa: Y015
+
+@_typing.final
 class Metric(_message.Message):
     """Metric is something to be achieved."""
 
@@ -576,15 +746,54 @@ class Metric(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     CAP_FIELD_NUMBER: _builtins.int
+    OF_FIELD_NUMBER: _builtins.int
+    PER_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    WINSOR_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    QUANTILE_FIELD_NUMBER: _builtins.int
+    BETTER_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    COVARIATES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     kind: Global___MetricKind.ValueType
     """Its kind."""
     cap: _builtins.float
-    """The most that one unit or assignment can bring; needed where revenue is a reward."""
+    """The most that one unit or assignment can bring; needed where a count or revenue is a reward."""
+    of: _builtins.str
+    """The outcome that it is made of, its own name where empty; the metric above the line of a ratio."""
+    per: _builtins.str
+    """The metric below the line of a ratio."""
+    winsor: _builtins.float
+    """The quantile of all units at which larger values are cut."""
+    quantile: _builtins.float
+    """Which quantile it is, in (0, 1)."""
+    better: Global___Better.ValueType
+    """In which direction it improves."""
+    role: Global___Role.ValueType
+    """What it is for."""
+    margin: _builtins.float
+    """By how much a guardrail may become worse, as a share of the control's value."""
+    effect: _builtins.float
+    """The effect that is worth detecting, as a share of the control's value."""
     @_builtins.property
     def window(self) -> _duration_pb2.Duration:
         """How long after the exposure an event counts."""
+
+    @_builtins.property
+    def after(self) -> _duration_pb2.Duration:
+        """How long after the exposure its window opens."""
+
+    @_builtins.property
+    def range(self) -> Global___Range:
+        """The least and the most that one unit can bring, or that a score can be."""
+
+    @_builtins.property
+    def covariates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Declared numbers and flags of the context, as they were at a unit's first assignment, that take out noise."""
 
     def __init__(
         self,
@@ -593,16 +802,89 @@ class Metric(_message.Message):
         kind: Global___MetricKind.ValueType = ...,
         window: _duration_pb2.Duration | None = ...,
         cap: _builtins.float | None = ...,
+        of: _builtins.str = ...,
+        per: _builtins.str = ...,
+        after: _duration_pb2.Duration | None = ...,
+        winsor: _builtins.float | None = ...,
+        range: Global___Range | None = ...,
+        quantile: _builtins.float | None = ...,
+        better: Global___Better.ValueType = ...,
+        role: Global___Role.ValueType = ...,
+        margin: _builtins.float | None = ...,
+        effect: _builtins.float | None = ...,
+        covariates: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cap", b"_cap", "cap", b"cap", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cap", b"_cap", "_effect", b"_effect", "_margin", b"_margin", "_quantile", b"_quantile", "_winsor", b"_winsor", "after", b"after", "cap", b"cap", "effect", b"effect", "margin", b"margin", "quantile", b"quantile", "range", b"range", "window", b"window", "winsor", b"winsor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cap", b"_cap", "cap", b"cap", "kind", b"kind", "name", b"name", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cap", b"_cap", "_effect", b"_effect", "_margin", b"_margin", "_quantile", b"_quantile", "_winsor", b"_winsor", "after", b"after", "better", b"better", "cap", b"cap", "covariates", b"covariates", "effect", b"effect", "kind", b"kind", "margin", b"margin", "name", b"name", "of", b"of", "per", b"per", "quantile", b"quantile", "range", b"range", "role", b"role", "window", b"window", "winsor", b"winsor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cap: _TypeAlias = _typing.Literal["cap"]  # noqa: Y015
     _WhichOneofArgType__cap: _TypeAlias = _typing.Literal["_cap", b"_cap"]  # noqa: Y015
+    _WhichOneofReturnType__effect: _TypeAlias = _typing.Literal["effect"]  # noqa: Y015
+    _WhichOneofArgType__effect: _TypeAlias = _typing.Literal["_effect", b"_effect"]  # noqa: Y015
+    _WhichOneofReturnType__margin: _TypeAlias = _typing.Literal["margin"]  # noqa: Y015
+    _WhichOneofArgType__margin: _TypeAlias = _typing.Literal["_margin", b"_margin"]  # noqa: Y015
+    _WhichOneofReturnType__quantile: _TypeAlias = _typing.Literal["quantile"]  # noqa: Y015
+    _WhichOneofArgType__quantile: _TypeAlias = _typing.Literal["_quantile", b"_quantile"]  # noqa: Y015
+    _WhichOneofReturnType__winsor: _TypeAlias = _typing.Literal["winsor"]  # noqa: Y015
+    _WhichOneofArgType__winsor: _TypeAlias = _typing.Literal["_winsor", b"_winsor"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cap) -> _WhichOneofReturnType__cap | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__effect) -> _WhichOneofReturnType__effect | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin) -> _WhichOneofReturnType__margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantile) -> _WhichOneofReturnType__quantile | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__winsor) -> _WhichOneofReturnType__winsor | None: ...
 
 Global___Metric: _TypeAlias = Metric  # noqa: Y015
+
+@_typing.final
+class Plan(_message.Message):
+    """Plan says how an experiment is to be read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOOKING_FIELD_NUMBER: _builtins.int
+    LOOKS_FIELD_NUMBER: _builtins.int
+    BOUNDARY_FIELD_NUMBER: _builtins.int
+    N_UNITS_FIELD_NUMBER: _builtins.int
+    POWER_FIELD_NUMBER: _builtins.int
+    looking: Global___Looking.ValueType
+    """When the report may be read and acted upon."""
+    looks: _builtins.int
+    """How many planned looks there are; 5 where it is not set."""
+    boundary: Global___Boundary.ValueType
+    """How the error is spent over them."""
+    n_units: _builtins.int
+    """How many analysed units are planned in all; 0 where none are."""
+    power: _builtins.float
+    """The probability of finding the effect that is worth detecting; 0.8 where it is not set."""
+    def __init__(
+        self,
+        *,
+        looking: Global___Looking.ValueType = ...,
+        looks: _builtins.int | None = ...,
+        boundary: Global___Boundary.ValueType = ...,
+        n_units: _builtins.int = ...,
+        power: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_looks", b"_looks", "_power", b"_power", "looks", b"looks", "power", b"power"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_looks", b"_looks", "_power", b"_power", "boundary", b"boundary", "looking", b"looking", "looks", b"looks", "n_units", b"n_units", "power", b"power"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__looks: _TypeAlias = _typing.Literal["looks"]  # noqa: Y015
+    _WhichOneofArgType__looks: _TypeAlias = _typing.Literal["_looks", b"_looks"]  # noqa: Y015
+    _WhichOneofReturnType__power: _TypeAlias = _typing.Literal["power"]  # noqa: Y015
+    _WhichOneofArgType__power: _TypeAlias = _typing.Literal["_power", b"_power"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__looks) -> _WhichOneofReturnType__looks | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__power) -> _WhichOneofReturnType__power | None: ...
+
+Global___Plan: _TypeAlias = Plan  # noqa: Y015
 
 @_typing.final
 class RewardTerm(_message.Message):

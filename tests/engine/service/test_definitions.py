@@ -14,53 +14,74 @@ from engine import experiments as model
 from engine.engine import Status
 from engine.recompute import Verdict
 from engine.records import DrawKey, KeptStatus, OpenFeatureReason, Reason
-from engine.service import convert, definitions
+from engine.service import convert, definitions, words
 from engine.storage import rows
 
-words = st.text(max_size=8)
+short = st.text(max_size=8)
 names = st.text(min_size=1, max_size=8)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(1, 10_000)
 durations = st.timedeltas(timedelta(0), timedelta(days=10_000))
-features = st.dictionaries(names, st.one_of(numbers, words, st.booleans(), st.lists(words).map(tuple)), max_size=3)
+features = st.dictionaries(names, st.one_of(numbers, short, st.booleans(), st.lists(short).map(tuple)), max_size=3)
 variants = st.builds(
     model.Variant,
-    name=words,
+    name=short,
     payload=st.sampled_from(["{}", '{"a": [1, null]}', '"ü"']),
     features=features,
-    levels=st.dictionaries(words, words, max_size=2),
+    levels=st.dictionaries(short, short, max_size=2),
 )
 metrics = st.builds(
     model.Metric,
-    name=words,
+    name=short,
     kind=st.sampled_from(model.MetricKind),
     window=durations,
     cap=st.none() | numbers,
+    of=short,
+    per=short,
+    after=durations,
+    winsor=st.none() | numbers,
+    range=st.none() | st.tuples(numbers, numbers),
+    quantile=st.none() | numbers,
+    better=st.sampled_from(model.Better),
+    role=st.sampled_from(model.Role),
+    margin=st.none() | numbers,
+    effect=st.none() | numbers,
+    covariates=st.lists(short, max_size=2).map(tuple),
+)
+plans = st.builds(
+    model.Plan,
+    st.sampled_from(model.Looking),
+    st.integers(0, 99),
+    st.sampled_from(model.Boundary),
+    st.integers(0, 10**12),
+    numbers,
 )
 policies = st.one_of(
-    st.builds(model.FixedSpec, weights=st.dictionaries(words, numbers, max_size=3)),
+    st.builds(model.FixedSpec, weights=st.dictionaries(short, numbers, max_size=3)),
     st.builds(model.ThompsonSpec, numbers, numbers, numbers, numbers, counts),
     st.builds(model.ContextualSpec, numbers, numbers, numbers, counts),
 )
 experiments = st.builds(
     model.Experiment,
-    experiment_id=words,
+    experiment_id=short,
     variants=st.lists(variants, max_size=3).map(tuple),
     metrics=st.lists(metrics, max_size=3).map(tuple),
-    brief=st.builds(model.Brief, words, words, words, words, words, words),
-    factors=st.lists(st.builds(model.Factor, words, st.lists(words).map(tuple)), max_size=2).map(tuple),
+    brief=st.builds(model.Brief, short, short, short, short, short, short),
+    factors=st.lists(st.builds(model.Factor, short, st.lists(short).map(tuple)), max_size=2).map(tuple),
     context=st.lists(
-        st.builds(model.ContextField, words, st.sampled_from(model.FieldType), st.booleans()), max_size=3
+        st.builds(model.ContextField, short, st.sampled_from(model.FieldType), st.booleans()), max_size=3
     ).map(tuple),
-    requires_consent=words,
-    unit=words,
-    control=words,
-    default=words,
+    requires_consent=short,
+    unit=short,
+    control=short,
+    default=short,
     policy=policies,
-    reward=st.lists(st.builds(model.RewardTerm, words, numbers), max_size=2).map(tuple),
+    reward=st.lists(st.builds(model.RewardTerm, short, numbers), max_size=2).map(tuple),
     exposure=st.sampled_from(model.ExposureRule),
-    seed=words,
+    seed=short,
     grace=durations,
+    plan=plans,
+    segments=st.lists(short, max_size=2).map(tuple),
 )
 
 
@@ -70,7 +91,7 @@ def test_an_experiment_survives_the_wire(experiment: model.Experiment) -> None:
     assert definitions.to_experiment(contract.Experiment.FromString(sent)) == experiment
 
 
-@given(experiments, st.sampled_from(Status), counts, counts, words, words)
+@given(experiments, st.sampled_from(Status), counts, counts, short, short)
 def test_a_state_survives_the_wire(
     experiment: model.Experiment, status: Status, revision: int, epoch: int, etag: str, snapshot: str
 ) -> None:
@@ -89,6 +110,7 @@ PAIRS = [
     (model.ContextField, contract.ContextField, set()),
     (model.Metric, contract.Metric, set()),
     (model.RewardTerm, contract.RewardTerm, set()),
+    (model.Plan, contract.Plan, set()),
     (model.FixedSpec, contract.FixedPolicy, set()),
     (model.ThompsonSpec, contract.ThompsonPolicy, set()),
     (model.ContextualSpec, contract.ContextualPolicy, set()),
@@ -106,15 +128,32 @@ def test_a_new_field_is_not_forgotten(ours: type, theirs: type, derived: set[str
 
 def test_the_round_trip_above_fills_every_field() -> None:
     """A field that is never anything but its default would survive although it was forgotten."""
-    filled: set[str] = set()
+    filled: set[tuple[type, str]] = set()
 
     @given(experiments)
     def fill(experiment: model.Experiment) -> None:
-        bare = model.Experiment("", (), ())
-        filled.update(f.name for f in fields(experiment) if getattr(experiment, f.name) != getattr(bare, f.name))
+        bare = model.Experiment("", (), ()), model.Metric(""), model.Plan()
+        for record, plain in zip((experiment, (*experiment.metrics, bare[1])[0], experiment.plan), bare, strict=True):
+            own = [field.name for field in fields(record) if getattr(record, field.name) != getattr(plain, field.name)]
+            filled.update((type(record), name) for name in own)
 
     fill()
-    assert filled == {field.name for field in fields(model.Experiment)}
+    kinds = (model.Experiment, model.Metric, model.Plan)
+    assert filled == {(kind, field.name) for kind in kinds for field in fields(kind)}
+
+
+def test_what_an_older_client_leaves_out_has_its_default() -> None:
+    sent = contract.Experiment(
+        experiment_id="hero",
+        metrics=[contract.Metric(name="click", kind=contract.METRIC_KIND_CONVERSION)],
+        policy=contract.Policy(fixed=contract.FixedPolicy()),
+        exposure=contract.EXPOSURE_RULE_ASSIGNED,
+    )
+    read = definitions.to_experiment(sent)
+    assert read.metrics == (model.Metric("click", window=timedelta(0)),)
+    assert (read.plan, read.segments) == (model.Plan(), ())
+    sent.plan.n_units = 500
+    assert definitions.to_experiment(sent).plan == model.Plan(n_units=500)
 
 
 @pytest.mark.parametrize(
@@ -125,10 +164,14 @@ def test_the_round_trip_above_fills_every_field() -> None:
         (rows.DRAW_KEYS, DrawKey),
         (convert.RECORD_STATUSES, KeptStatus),
         (convert.VERDICTS, Verdict),
-        (definitions.FIELD_TYPES, model.FieldType),
-        (definitions.METRIC_KINDS, model.MetricKind),
-        (definitions.EXPOSURE_RULES, model.ExposureRule),
-        (definitions.STATUSES, model.Status),
+        (words.FIELD_TYPES, model.FieldType),
+        (words.METRIC_KINDS, model.MetricKind),
+        (words.BETTER, model.Better),
+        (words.ROLES, model.Role),
+        (words.LOOKINGS, model.Looking),
+        (words.BOUNDARIES, model.Boundary),
+        (words.EXPOSURE_RULES, model.ExposureRule),
+        (words.STATUSES, model.Status),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )

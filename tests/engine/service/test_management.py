@@ -18,9 +18,10 @@ from engine import errors
 from engine.clock import RequestClock
 from engine.definition import define
 from engine.experiments import Brief, Experiment, FixedSpec, Metric, Status, ThompsonSpec
-from engine.service.definitions import STATUSES, from_experiment
+from engine.service.definitions import from_experiment
 from engine.service.server import Serving, serving_beside
 from engine.service.status import hearing
+from engine.service.words import STATUSES
 
 
 @pytest.fixture

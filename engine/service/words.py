@@ -1,0 +1,73 @@
+"""The words of the engine as the contract numbers them, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from armlift.v1 import experiment_pb2 as contract
+
+from engine.errors import InvalidExperiment
+from engine.experiments import (
+    Better,
+    Boundary,
+    ExposureRule,
+    FieldType,
+    Looking,
+    Metric,
+    MetricKind,
+    Plan,
+    Role,
+    Status,
+)
+
+Message = TypeVar("Message")
+Word = TypeVar("Word")
+
+FIELD_TYPES: Mapping[FieldType, contract.FieldType.ValueType] = {
+    kind: contract.FieldType.Value(f"FIELD_TYPE_{kind.name}") for kind in FieldType
+}
+METRIC_KINDS: Mapping[MetricKind, contract.MetricKind.ValueType] = {
+    kind: contract.MetricKind.Value(f"METRIC_KIND_{kind.name}") for kind in MetricKind
+}
+BETTER: Mapping[Better, contract.Better.ValueType] = {
+    better: contract.Better.Value(f"BETTER_{better.name}") for better in Better
+}
+ROLES: Mapping[Role, contract.Role.ValueType] = {role: contract.Role.Value(f"ROLE_{role.name}") for role in Role}
+LOOKINGS: Mapping[Looking, contract.Looking.ValueType] = {
+    looking: contract.Looking.Value(f"LOOKING_{looking.name}") for looking in Looking
+}
+BOUNDARIES: Mapping[Boundary, contract.Boundary.ValueType] = {
+    boundary: contract.Boundary.Value(f"BOUNDARY_{boundary.name}") for boundary in Boundary
+}
+EXPOSURE_RULES: Mapping[ExposureRule, contract.ExposureRule.ValueType] = {
+    rule: contract.ExposureRule.Value(f"EXPOSURE_RULE_{rule.name}") for rule in ExposureRule
+}
+STATUSES: Mapping[Status, contract.Status.ValueType] = {
+    status: contract.Status.Value(f"STATUS_{status.name}") for status in Status
+}
+
+FIELD_TYPE_OF = {message: kind for kind, message in FIELD_TYPES.items()}
+METRIC_KIND_OF = {message: kind for kind, message in METRIC_KINDS.items()}
+# Where the contract came to ask for a word later, an older client leaves it out.
+BETTER_OF = {message: better for better, message in BETTER.items()} | {contract.BETTER_UNSPECIFIED: Metric("").better}
+ROLE_OF = {message: role for role, message in ROLES.items()} | {contract.ROLE_UNSPECIFIED: Metric("").role}
+LOOKING_OF = {message: looking for looking, message in LOOKINGS.items()} | {
+    contract.LOOKING_UNSPECIFIED: Plan().looking
+}
+BOUNDARY_OF = {message: boundary for boundary, message in BOUNDARIES.items()} | {
+    contract.BOUNDARY_UNSPECIFIED: Plan().boundary
+}
+EXPOSURE_RULE_OF = {message: rule for rule, message in EXPOSURE_RULES.items()}
+STATUS_OF = {message: status for status, message in STATUSES.items()}
+
+
+def known(words: Mapping[Message, Word], message: Message, name: str) -> Word:
+    """Return the word of a number.
+
+    Raises:
+        InvalidExperiment: it is not set, or none of the contract's.
+    """
+    if message not in words:
+        raise InvalidExperiment(f"the {name} is not set: send one of the contract's values")
+    return words[message]
