@@ -7,8 +7,9 @@ of their own. Entries and states are immutable; what was handed in or out is nev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+from engine.columns import Columns, Ints
 from engine.experiments import Change, Experiment, ExperimentState
 from engine.records import Assignment, Entry, Kept, Outcome, Snapshot, Unit
 
@@ -70,12 +71,35 @@ class Reader(Protocol):
     def assignment(self, assignment_id: str, slot: int = 0) -> Assignment | None:
         """Return one assignment, or None."""
 
-    def columns(self, table: str, names: Sequence[str], experiment_id: str = "") -> dict[str, list[Any]]:
-        """Return columns of "assignments", "exposures" or "outcomes" as equally long lists in the order of seq.
+    def columns(
+        self, table: str, names: Sequence[str], experiment_id: str = "", *, after: int = 0, until: int | None = None
+    ) -> Columns:
+        """Return columns of "assignments", "exposures" or "outcomes" in the order of seq, equally long.
 
-        The names are those of the table's typed columns (`engine.storage.schema`). With an experiment, "assignments"
-        are its own, "exposures" those of its assignments, and "outcomes" those of its declared metrics.
+        The names are those of the table's typed columns, or of what is found by matching (`engine.storage.schema`).
+        Whole numbers come as int64, other numbers as float64, texts and bytes as `Coded`. With an experiment,
+        "assignments" are its own, "exposures" those of its assignments, and "outcomes" those that its metrics are made
+        of. With `after` and `until`, only rows with after < seq <= until are looked at.
+
+        Raises:
+            InvalidRequest: there is no such table or column.
         """
+
+    def contexts(self, experiment_id: str, names: Sequence[str]) -> Columns:
+        """Return declared fields of the context of the experiment's assignments, in the order of seq, equally long.
+
+        A number is a float64, a flag 0.0 or 1.0, and NaN where the row has none; a text is `Coded`. A forgotten unit's
+        rows have none, nor has a row that holds a value of another type than is declared today.
+
+        Raises:
+            InvalidRequest: a field is not declared, or is a list of texts.
+        """
+
+    def voided(self) -> Ints:
+        """Return the seqs of the outcomes that a later one took back, ascending."""
+
+    def ended_at(self) -> int:
+        """Return when the last entry of the log was received, in microseconds, or 0 for an empty log."""
 
     def outcomes_of(self, assignment_id: str, slot: int = 0) -> list[Outcome]:
         """Return the outcomes that were recorded for one assignment, in the order of seq."""

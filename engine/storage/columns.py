@@ -7,6 +7,7 @@ import struct
 from functools import lru_cache
 from typing import Any
 
+from engine.clock import to_micros
 from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reason, Source
 from engine.storage.rows import assignment_to_record, erasure_to_record, exposure_to_record, outcome_to_record
 
@@ -34,6 +35,11 @@ def to_row(entry: Entry) -> Row:
             return _outcome_row(entry)
         case Erasure():
             return _erasure_row(entry)
+
+
+def received_at(entry: Entry) -> int:
+    """Return when the log received an entry, in microseconds; an erasure bears no other time than its own."""
+    return to_micros(entry.erased_at if isinstance(entry, Erasure) else entry.received_at)
 
 
 def _assignment_row(entry: Assignment) -> Row:

@@ -8,11 +8,15 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
+
+from engine.columns import Columns, Ints, to_column
 from engine.experiments import Change, Experiment, ExperimentState
 from engine.records import Assignment, Entry, Erasure, Exposure, Kept, KeptStatus, Outcome, Snapshot, Unit
-from engine.storage.columns import to_row
+from engine.storage.columns import received_at, to_row
+from engine.storage.contexts import context_columns, readable_fields
 from engine.storage.identity import awaited, check_etag, identity, verdict
-from engine.storage.schema import checked_columns
+from engine.storage.schema import COLUMNS, column_types
 
 E = TypeVar("E", bound=Entry)
 
@@ -67,11 +71,31 @@ class MemoryStore:
         found = self._standing((Assignment, assignment_id, slot))
         return _own(found) if isinstance(found, Assignment) else None
 
-    def columns(self, table: str, names: Sequence[str], experiment_id: str = "") -> dict[str, list[Any]]:
-        """Return typed columns as lists in the order of seq."""
-        indices = checked_columns(table, names)
-        chosen = [to_row(entry) for entry in self._rows_of(table, experiment_id)]
-        return {name: [row[index] for row in chosen] for name, index in zip(names, indices, strict=True)}
+    def columns(
+        self, table: str, names: Sequence[str], experiment_id: str = "", *, after: int = 0, until: int | None = None
+    ) -> Columns:
+        """Return typed columns in the order of seq."""
+        types = column_types(table, names)
+        last = self.last_seq() if until is None else until
+        found = [entry for entry in self._rows_of(table, experiment_id) if after < entry.seq <= last]
+        chosen = [self._typed(table, entry) for entry in found]
+        return {name: to_column([row[name] for row in chosen], kind) for name, kind in types.items()}
+
+    def contexts(self, experiment_id: str, names: Sequence[str]) -> Columns:
+        """Return declared fields of the contexts in the order of seq."""
+        state = self._states.get(experiment_id)
+        fields = readable_fields(state.experiment if state else None, names)
+        found = [row for row in _of_type(Assignment, self._log) if row.experiment_id == experiment_id]
+        return context_columns(fields, {name: [row.context.get(name) for row in found] for name in names})
+
+    def voided(self) -> Ints:
+        """Return the seqs of the outcomes that a later one took back, ascending."""
+        taken = {self._seqs.get((Outcome, row.void_of), 0) for row in _of_type(Outcome, self._log) if row.void_of}
+        return np.array(sorted(taken - {0}), np.int64)
+
+    def ended_at(self) -> int:
+        """Return when the last entry was received, in microseconds, or 0."""
+        return max(map(received_at, self._log[-1:]), default=0)
 
     def outcomes_of(self, assignment_id: str, slot: int = 0) -> list[Outcome]:
         """Return the outcomes of one assignment."""
@@ -146,10 +170,16 @@ class MemoryStore:
         self._units = {unit: key for unit, key in self._units.items() if key != unit_key}
         self._log = [forgotten(row) if _belongs_to(row, unit_key) else row for row in self._log]
 
+    def _typed(self, table: str, entry: Entry) -> dict[str, Any]:
+        """Return the values of a row by column, those that are found by matching too."""
+        key = awaited(entry)
+        seq = 0 if key is None else self._seqs.get((Assignment, *key), -1)
+        return dict(zip(COLUMNS[table], to_row(entry), strict=True)) | {"assignment_seq": seq}
+
     def _rows_of(self, table: str, experiment_id: str) -> list[Entry]:
         assignments = list(_of_type(Assignment, self._log))
         state = self._states.get(experiment_id)
-        metrics = {metric.name for metric in state.experiment.metrics} if state else set()
+        metrics = state.experiment.outcomes if state else frozenset()
         own = [row for row in assignments if not experiment_id or row.experiment_id == experiment_id]
         keys = {(row.assignment_id, row.slot) for row in own}
         exposures = _of_type(Exposure, self._log)

@@ -5,7 +5,8 @@ A record lacks one thing, the plain unit id: it stands in the table of units alo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Literal
 
 from armlift.log.v1 import records_pb2 as log
 from armlift.v1 import reason_pb2
@@ -44,6 +45,10 @@ _SOURCES = {source: log.Source.Value(f"SOURCE_{source.name}") for source in Sour
 _SOURCE_OF = {number: source for source, number in _SOURCES.items()}
 _GROUP_WORDS = {group: group.value for group in Group}
 _GROUP_OF = {word: group for group, word in _GROUP_WORDS.items()}
+
+
+Kind = Literal["number", "text", "flag"]
+"""The kind of a value, as the contract names it."""
 
 
 def from_record(table: str, record: bytes, unit_id: str) -> Entry:
@@ -180,6 +185,21 @@ def _value_from_record(record: Value) -> ContextValue:
             return record.number
         case _:
             return tuple([item.text for item in record.list.values])
+
+
+def context_values(records: Iterable[bytes], kinds: Mapping[str, Kind]) -> dict[str, list[ContextValue | None]]:
+    """Return fields of the contexts of assignments' records, equally long: None where a record has none of its kind.
+
+    `kinds` says by name of which kind each one is.
+    """
+    columns: dict[str, list[ContextValue | None]] = {name: [] for name in kinds}
+    wanted = [(name, kinds[name], columns[name].append) for name in kinds]
+    for record in records:
+        context = log.AssignmentRecord.FromString(record).context
+        for name, kind, append in wanted:
+            # Asking a map for what it lacks would make it, and this order of questions is the quickest one.
+            append(getattr(context[name], kind) if name in context and context[name].HasField(kind) else None)
+    return columns
 
 
 def scrubbed(record: bytes) -> bytes:

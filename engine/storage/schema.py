@@ -98,25 +98,33 @@ LAST_SEQ = (
 )
 """The query that finds the highest seq of the log, or 0."""
 
-_LISTED = ("assignments", "exposures", "outcomes")
+DERIVED: Mapping[str, Mapping[str, type]] = {
+    "assignments": {},
+    "exposures": {"assignment_seq": int},
+    "outcomes": {"assignment_seq": int},
+}
+"""Columns that a reader can be asked for beside those of the tables, which are found by matching.
+
+`assignment_seq` is the seq of the assignment that a row names: 0 where it names none, -1 where the log has no such one.
+"""
 
 
-def checked_columns(table: str, names: Sequence[str]) -> list[int]:
-    """Return the indices of columns in a table's rows.
+def column_types(table: str, names: Sequence[str]) -> dict[str, type]:
+    """Return the types of columns that a reader can be asked for, by name.
 
     Raises:
         InvalidRequest: there is no such table or column.
 
-    >>> checked_columns("exposures", ["slot", "seq"])
-    [3, 0]
+    >>> column_types("exposures", ["slot", "assignment_seq"])
+    {'slot': <class 'int'>, 'assignment_seq': <class 'int'>}
     """
-    if table not in _LISTED:
-        raise InvalidRequest(f"there is no table {table!r}: ask for one of {', '.join(_LISTED)}")
-    known = list(COLUMNS[table])
+    if table not in DERIVED:
+        raise InvalidRequest(f"there is no table {table!r}: ask for one of {', '.join(DERIVED)}")
+    known = {**COLUMNS[table], **DERIVED[table]}
     unknown = set(names) - set(known)
     if unknown:
         raise InvalidRequest(f"{table} have no column {min(unknown)!r}: there are {', '.join(known)}")
-    return [known.index(name) for name in names]
+    return {name: known[name] for name in names}
 
 
 def create_log(db: Database) -> None:

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine import files
 from engine.clock import from_micros
+from engine.columns import Columns, Ints
 from engine.errors import StoreUnavailable
 from engine.experiments import Change, Experiment, ExperimentState, Status
 from engine.records import Assignment, Entry, Outcome, Unit
 from engine.storage import rows
-from engine.storage.schema import LAST_SEQ, SELECTS, STORE_STEPS, checked_columns
+from engine.storage.columns import received_at
+from engine.storage.contexts import contexts_of_records, joined_contexts, readable_fields
+from engine.storage.schema import DERIVED, LAST_SEQ, SELECTS, STORE_STEPS, column_types
+from engine.storage.sqlite_columns import Selection, pages_of, read_columns
 from engine.storage.sqlite_files import STORE_FILE, open_reading, unavailable
 
-_PAGE = 100_000
-"""How many entries one query of `columns` looks through: no reader holds the WAL for longer."""
+_MAX_THREADS = 4
+"""Each holds a page, so more would take memory rather than save time."""
 
 # One statement sees one moment: with a query a table, rows that are committed in between would be passed over.
 _ENTRIES = (
     " UNION ALL ".join(f"{select} WHERE seq > :after" for select in SELECTS.values()) + " ORDER BY seq LIMIT :limit"
 )
+_NAMED = "own.assignment_id = {0}.assignment_id AND own.slot = {0}.slot"
+_FOUND = "(SELECT own.seq FROM assignments own WHERE " + _NAMED + ")"  # noqa: S608 our own names
+_DERIVED = {
+    ("exposures", "assignment_seq"): f"coalesce({_FOUND.format('exposures')}, -1)",
+    ("outcomes", "assignment_seq"): f"iif(assignment_id IS NULL, 0, coalesce({_FOUND.format('outcomes')}, -1))",
+}
+# CROSS keeps the order: exposures are gone through, and the assignment of each is looked up.
+_OWN_EXPOSURES = f"exposures CROSS JOIN assignments own ON {_NAMED.format('exposures')}"
+# Without CROSS the planner may look for the later outcome of each, of which it has no index.
+_VOIDED = (
+    "FROM outcomes later CROSS JOIN outcomes taken ON taken.outcome_id = later.void_of "
+    "WHERE later.seq > ? AND later.seq <= ? AND later.void_of <> ''"
+)
+_RECORDS = "SELECT record FROM assignments WHERE seq > ? AND seq <= ? AND experiment_id = ? ORDER BY seq"
 _STATE = "SELECT definition, status, revision, epoch, etag, snapshot FROM experiments JOIN revisions USING "
 _STATES = f"{_STATE} (experiment_id, revision)"
 _OF_ASSIGNMENT = "WHERE assignment_id = ? AND slot = ?"
@@ -42,10 +64,7 @@ class SqliteReader:
             StoreUnavailable: there is no store, or one of another format.
         """
         self._path = Path(directory) / STORE_FILE
-        connection = open_reading(self._path, STORE_STEPS)
-        if connection is None:
-            raise StoreUnavailable(f"there is no store in {directory}: name its directory, or let a server make it")
-        self._connection: sqlite3.Connection = connection
+        self._connection = self._open()
         found = self._all("SELECT node_id, secret FROM meta")
         self.node_id: str = found[0][0]
         self.secret: bytes = found[0][1]
@@ -66,17 +85,36 @@ class SqliteReader:
         """Return the outcomes of one assignment."""
         return [row for row in self._of("outcomes", assignment_id, slot) if isinstance(row, Outcome)]
 
-    def columns(self, table: str, names: Sequence[str], experiment_id: str = "") -> dict[str, list[Any]]:
-        """Return typed columns as lists in the order of seq."""
-        checked_columns(table, names)
-        condition, parameters = self._condition(table, experiment_id)
-        query = f"SELECT {', '.join(names)} FROM {table} WHERE seq > ? AND seq <= ? {condition} ORDER BY seq"  # noqa: S608
-        columns: dict[str, list[Any]] = {name: [] for name in names}
-        for start in range(0, self.last_seq(), _PAGE):
-            page = self._all(query, (start, start + _PAGE, *parameters))
-            for name, values in zip(names, zip(*page, strict=True), strict=False):
-                columns[name].extend(values)
-        return columns
+    def columns(
+        self, table: str, names: Sequence[str], experiment_id: str = "", *, after: int = 0, until: int | None = None
+    ) -> Columns:
+        """Return typed columns in the order of seq."""
+        types = column_types(table, names)
+        tables, condition, arguments = self._rows_of(table, experiment_id)
+        expressions = {name: _DERIVED.get((table, name), f"{table}.{name}") for name in types}
+        if tables != table:
+            expressions |= {name: "own.seq" for name in types if name in DERIVED[table]}
+        chosen = f"FROM {tables} WHERE {table}.seq > ? AND {table}.seq <= ? {condition}"
+        return self._read(Selection(expressions, types, chosen, arguments), after, until) if types else {}
+
+    def contexts(self, experiment_id: str, names: Sequence[str]) -> Columns:
+        """Return declared fields of the contexts in the order of seq."""
+        state = self.state(experiment_id)
+        fields = readable_fields(state.experiment if state else None, names)
+        pages = pages_of(0, self.last_seq())
+        found = (self._all(_RECORDS, (*page, experiment_id)) for page in pages)
+        parts = [contexts_of_records(fields, (record for (record,) in page)) for page in found]
+        return joined_contexts(fields, parts)
+
+    def voided(self) -> Ints:
+        """Return the seqs of the outcomes that a later one took back, ascending."""
+        found = self._read(Selection({"seq": "taken.seq"}, {"seq": int}, _VOIDED))
+        seqs: Ints = np.unique(found["seq"])
+        return seqs
+
+    def ended_at(self) -> int:
+        """Return when the last entry was received, in microseconds, or 0."""
+        return max(map(received_at, self.entries(after=self.last_seq() - 1, limit=1)), default=0)
 
     def unit_key(self, unit: Unit) -> int | None:
         """Return the unit's key, or None."""
@@ -106,9 +144,25 @@ class SqliteReader:
         """Release the file."""
         self._connection.close()
 
+    def _open(self) -> sqlite3.Connection:
+        connection = open_reading(self._path, STORE_STEPS)
+        if connection is None:
+            where = self._path.parent
+            raise StoreUnavailable(f"there is no store in {where}: name its directory, or let a server make it")
+        return connection
+
     def _all(self, query: str, parameters: Mapping[str, object] | Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with unavailable(self._path):
             return self._connection.execute(query, parameters).fetchall()
+
+    def _read(self, selection: Selection, after: int = 0, until: int | None = None) -> Columns:
+        """Read over several connections where there is more than one page."""
+        last = self.last_seq()
+        pages = list(pages_of(after, last if until is None else min(until, last)))
+        with ExitStack() as stack, unavailable(self._path):
+            n_more = min(len(pages), os.cpu_count() or 1, _MAX_THREADS) - 1
+            more = [stack.enter_context(closing(self._open())) for _ in range(n_more)]
+            return read_columns([self._connection, *more], selection, pages)
 
     def _of(self, table: str, assignment_id: str, slot: int) -> Iterator[Entry]:
         query = f"{SELECTS[table]} {_OF_ASSIGNMENT} ORDER BY seq"
@@ -118,18 +172,17 @@ class SqliteReader:
             return iter(())  # a text that is no id is nobody's id
         return map(rows.from_found, self._all(query, (key, slot)))
 
-    def _condition(self, table: str, experiment_id: str) -> tuple[str, list[str]]:
-        """Return what makes a table's rows those of an experiment."""
+    def _rows_of(self, table: str, experiment_id: str) -> tuple[str, str, tuple[str, ...]]:
+        """Return the tables, the condition and its arguments that choose the rows of an experiment, or all of them."""
         if not experiment_id:
-            return "", []
+            return table, "", ()
         if table == "assignments":
-            return "AND experiment_id = ?", [experiment_id]
+            return table, "AND experiment_id = ?", (experiment_id,)
         if table == "exposures":
-            own = "SELECT 1 FROM assignments a WHERE a.assignment_id = exposures.assignment_id "
-            return f"AND EXISTS ({own} AND a.slot = exposures.slot AND experiment_id = ?)", [experiment_id]
+            return _OWN_EXPOSURES, "AND own.experiment_id = ?", (experiment_id,)
         state = self.state(experiment_id)
-        metrics = [metric.name for metric in state.experiment.metrics] if state else []
-        return f"AND metric IN ({', '.join('?' * len(metrics))})", metrics
+        names = tuple(sorted(state.experiment.outcomes)) if state else ()
+        return table, f"AND metric IN ({', '.join('?' * len(names))})", names
 
 
 def _state(found: tuple[Any, ...]) -> ExperimentState:

@@ -3,66 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from engine.definition import define
-from engine.errors import InvalidRequest
-from engine.experiments import Experiment, Metric, Variant
-from engine.lifecycle import Author, create
-from engine.randomness import ONE
 from engine.records import (
     Assignment,
     Candidate,
-    DrawKey,
     Entry,
     Erasure,
     Exposure,
     KeptStatus,
     Outcome,
-    Reason,
     Unit,
 )
+from tests.conformance.entries import ANNA, BEN, NOON, assignment, exposure, outcome, plain
 
-NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
-ANNA, BEN = Unit("customer", "anna"), Unit("customer", "ben")
-AUTHOR = Author("kim", "a test", NOON)
 RECORDED, DUPLICATE, CONFLICT, UNMATCHED = KeptStatus
-
-
-def assignment(number: int, unit: Unit = ANNA, experiment_id: str = "hero", slot: int = 0) -> Assignment:
-    return Assignment(
-        experiment_id,
-        "bold",
-        Reason.DRAWN,
-        unit,
-        NOON + timedelta(seconds=number),
-        NOON,
-        assignment_id=f"{number:032x}",
-        slot=slot,
-        request_id=f"request {number}",
-        request_digest=b"digest",
-        revision=1,
-        epoch=1,
-        snapshot="ab" * 32,
-        draw_key=DrawKey.ASSIGNMENT,
-        drawn=7,
-        is_draw=True,
-        eligible=("plain", "bold"),
-        distribution=(ONE // 4, 3 * ONE // 4),
-        context={"device": "phone", "visits": 3.0, "new": False, "tags": ("a", "b")},
-        candidates=(Candidate("plain", {"price": 2.0}), Candidate("bold")),
-    )
-
-
-def exposure(number: int, slot: int = 0) -> Exposure:
-    return Exposure(f"{number:032x}", NOON, NOON, slot)
-
-
-def outcome(name: str, number: int | None = None, unit: Unit | None = None, metric: str = "click") -> Outcome:
-    assignment_id = "" if number is None else f"{number:032x}"
-    return Outcome(name, metric, 1.5, NOON, NOON, assignment_id, unit=unit)
 
 
 # --- the log ---------------------------------------------------------------------------------------------------------
@@ -71,7 +28,9 @@ def outcome(name: str, number: int | None = None, unit: Unit | None = None, metr
 def test_an_empty_log(both) -> None:
     assert both.store.append([]) == []
     assert (both.reader.entries(), both.reader.last_seq(), both.reader.assignment("00" * 16)) == ([], 0, None)
-    assert both.reader.columns("assignments", ["seq"]) == {"seq": []}
+    assert plain(both.reader.columns("assignments", ["seq", "variant"])) == {"seq": [], "variant": []}
+    assert both.reader.columns("assignments", []) == {}
+    assert (both.reader.voided().tolist(), both.reader.ended_at()) == ([], 0)
     assert (both.reader.node_id, both.reader.secret) == ("n1", b"secret")
 
 
@@ -206,54 +165,8 @@ def test_everything_is_there_after_reopening(both) -> None:
     assert both.kept(assignment(1), assignment(2, BEN), exposure(2)) == [DUPLICATE, RECORDED, RECORDED]
     added = both.reader.entries(after=3)
     assert [entry.seq for entry in added] == [4, 5]
-    assert both.reader.columns("assignments", ["unit_key"]) == {"unit_key": [1, 2]}
+    assert plain(both.reader.columns("assignments", ["unit_key"])) == {"unit_key": [1, 2]}
     assert (both.reader.node_id, both.reader.secret) == ("n1", b"secret")
-
-
-# --- columns ---------------------------------------------------------------------------------------------------------
-
-
-def test_columns_of_assignments(both) -> None:
-    fallback = replace(assignment(3), reason=Reason.POLICY_FAILED, is_draw=False, eligible=(), distribution=())
-    both.kept(assignment(1), exposure(1), assignment(2, experiment_id="other"), fallback)
-    names = ["seq", "assignment_id", "reason", "weight", "eligible", "distribution", "is_draw", "group_name"]
-    assert both.reader.columns("assignments", names, "hero") == {
-        "seq": [1, 4],
-        "assignment_id": [bytes(15) + b"\1", bytes(15) + b"\3"],
-        "reason": ["drawn", "policy_failed"],
-        "weight": [3 * ONE // 4, 0],
-        "eligible": ['["plain", "bold"]', "[]"],
-        "distribution": [(ONE // 4).to_bytes(8, "little") + (3 * ONE // 4).to_bytes(8, "little"), b""],
-        "is_draw": [1, 0],
-        "group_name": ["policy", "policy"],
-    }
-    assert both.reader.columns("assignments", ["experiment_id"]) == {"experiment_id": ["hero", "other", "hero"]}
-
-
-def test_columns_of_exposures_are_those_of_the_experiments_assignments(both) -> None:
-    both.kept(
-        assignment(1), assignment(2, experiment_id="other"), exposure(1), exposure(2), exposure(3), exposure(1, 1)
-    )
-    assert both.reader.columns("exposures", ["seq"], "hero") == {"seq": [3]}
-    assert both.reader.columns("exposures", ["seq"]) == {"seq": [3, 4, 5, 6]}
-
-
-def test_columns_of_outcomes_are_those_of_the_declared_metrics(both) -> None:
-    declared = define(Experiment("hero", (Variant("plain"), Variant("bold")), (Metric("click"), Metric("buy"))))
-    both.store.save(*create(declared, AUTHOR), "")
-    both.kept(outcome("o1", unit=ANNA), outcome("o2", 1, metric="buy"), outcome("o3", 1, metric="stay"))
-    assert both.reader.columns("outcomes", ["outcome_id", "assignment_id"], "hero") == {
-        "outcome_id": ["o1", "o2"],
-        "assignment_id": [None, bytes(15) + b"\1"],
-    }
-    assert both.reader.columns("outcomes", ["seq"], "unknown") == {"seq": []}
-    assert both.reader.columns("outcomes", ["metric"]) == {"metric": ["click", "buy", "stay"]}
-
-
-@pytest.mark.parametrize(("table", "name"), [("erasures", "seq"), ("assignments", "context"), ("x; DROP", "seq")])
-def test_columns_that_are_not_there_are_refused(both, table: str, name: str) -> None:
-    with pytest.raises(InvalidRequest, match=r"there is no table|have no column"):
-        both.reader.columns(table, ["seq", name])
 
 
 # --- forgetting ------------------------------------------------------------------------------------------------------
@@ -262,14 +175,14 @@ def test_columns_that_are_not_there_are_refused(both, table: str, name: str) -> 
 def test_a_forgotten_unit_leaves_its_rows_without_what_tells_about_it(both) -> None:
     both.kept(assignment(1, ANNA), assignment(2, BEN), outcome("o1", unit=ANNA), exposure(1))
     before = both.reader.entries()
-    columns = both.reader.columns("assignments", ["seq", "unit_key", "weight", "variant"])
+    columns = plain(both.reader.columns("assignments", ["seq", "unit_key", "weight", "variant"]))
     erasure = both.store.append([Erasure(ANNA, NOON, "kim", "asked")])[0]
     nobody = Unit("customer", "")
     assert erasure.status is RECORDED
     assert erasure.entry == Erasure(nobody, NOON, "kim", "asked", node_id="n1", seq=5, unit_key=1)
     bare = replace(before[0], unit=nobody, context={}, candidates=(), request_id="")
     assert both.reader.entries() == [bare, before[1], replace(before[2], unit=nobody), before[3], erasure.entry]
-    assert both.reader.columns("assignments", list(columns)) == columns
+    assert plain(both.reader.columns("assignments", list(columns))) == columns
     assert both.reader.unit_key(ANNA) is None
 
 
