@@ -6,16 +6,15 @@ Times are ISO 8601 in UTC. A number that does not exist is None, never NaN.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from enum import Enum
-from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
 
-from analysis.estimate import Estimate
+from analysis.estimate import Estimate, Scale
+from analysis.texts import Name, Number, Text
 from engine.errors import InvalidRequest
+from engine.experiments import Better, Looking
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 """Changes when a reader of the JSON would have to change."""
 
 
@@ -28,6 +27,10 @@ class Word(Enum):
     NOT_EVALUABLE = "not evaluable"
     BASELINE = "baseline"
     NOT_COMPARED = "not compared"
+    HOLDS = "holds"
+    """A guardrail's metric is not worse by more than its margin."""
+    BREACHED = "breached"
+    """It is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class Verdict:
     """One sentence built by rule, and what to keep in mind with it."""
 
     word: Word
-    sentence: str
-    cautions: tuple[str, ...]
+    sentence: Text
+    cautions: tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Period:
 class Share:
     """A variant's or group's count against what the logged propensities expect."""
 
-    name: str
+    name: Name
     observed: int
     expected: float
 
@@ -61,11 +64,11 @@ class Share:
 class Check:
     """A ratio check. `holds` is None where there is too little to check."""
 
-    title: str
+    title: Text
     holds: bool | None
-    sentence: str
+    sentence: Text
     p_value: float | None
-    method: str
+    method: Text
     shares: tuple[Share, ...]
 
 
@@ -74,12 +77,12 @@ class Count:
     """How many of something, and what they are."""
 
     n: int
-    what: str
+    what: Text
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the report stands on."""
+    """What the report stands on. `grids` are further checks as tables, `evidence` the ratio checks' over time."""
 
     n_assignments: int
     n_units: int
@@ -88,71 +91,153 @@ class Health:
     sources: tuple[Count, ...]
     checks: tuple[Check, ...]
     left_out: tuple[Count, ...]
+    grids: tuple[Grid, ...] = ()
+    evidence: tuple[Timeline, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """A number per series and stretch of time: `values[i][j]` is series i in the stretch that begins at `starts[j]`.
 
-    `floor` is the least that each series can be, where the policy has a floor.
+    `floor` is the least that each series can be, where the policy has a floor; `alarm` a line that is not to be
+    crossed, where there is one.
     """
 
-    title: str
-    caption: str
+    title: Text
+    caption: Text
     starts: tuple[str, ...]
     step_s: int
-    series: tuple[str, ...]
+    series: tuple[Name, ...]
     values: tuple[tuple[float | None, ...], ...]
     is_share: bool
     floor: float | None = None
+    alarm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A series with its interval over time, None where there is nothing yet."""
+
+    name: Name
+    values: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """Estimates over time: each band has one place for each of `starts` (ISO 8601), `reference` is a line across."""
+
+    title: Text
+    caption: Text
+    starts: tuple[str, ...]
+    step_s: int
+    bands: tuple[Band, ...]
+    scale: Scale
+    reference: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """A chart of estimates with their intervals under each other, over a line of no difference."""
+
+    title: Text
+    names: tuple[Name, ...]
+    estimates: tuple[Estimate, ...]
+    words: tuple[Word, ...]
+
+
+Cell = str | Number | Text | Estimate | Word | None
+"""What stands in a grid: a name, a number, words, an estimate with its interval, a word of a comparison, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Any other table: `rows[i][j]` stands under `columns[j]`; the first column names the row.
+
+    `note` says what it is valid for and how it was made. `key` names it in file names, unique within its part. Where
+    `with_methods` is false, other tables of the page say by which method its estimates were made.
+    """
+
+    key: str
+    title: Text
+    columns: tuple[Text, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: Text | None = None
+    chart: Trajectory | Forest | None = None
+    with_methods: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One variant, level or group: its value, and its lift over the table's baseline where they compare."""
+    """One variant, level or group: its value, and its lift over the table's baseline where they compare.
 
-    name: str
+    `absolute` and `relative` hold at one planned look (or at the planned looks), `anytime` is the difference at any
+    look. `plain` is the difference without covariates, where `absolute` is adjusted for some. `word` is read off the
+    one that the experiment's plan asks for.
+    """
+
+    name: Name
     word: Word
     value: Estimate
     uncapped: float | None = None
     absolute: Estimate | None = None
     relative: Estimate | None = None
+    anytime: Estimate | None = None
+    plain: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows that are compared with one baseline; `counted` is what n counts. `note` says what the table is valid for."""
 
-    title: str
-    counted: str
-    baseline: str
+    key: str
+    title: Text
+    counted: Text
+    baseline: Name
     rows: tuple[Row, ...]
-    note: str = ""
+    note: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MetricReport:
-    """What a metric says."""
+    """What a metric says: `tables` compare, `grids` say more, `over_time` is the lift as it came to be known."""
 
     name: str
     kind: str
-    window_s: float
-    cap: float | None
+    role: str
+    what: Text
     tables: tuple[Table, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Text, ...]
+    over_time: Trajectory | None = None
+    grids: tuple[Grid, ...] = ()
+    better: Better = Better.HIGHER
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
     """A word and what is meant by it."""
 
-    term: str
-    meaning: str
+    term: Text
+    meaning: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change in an experiment's life: when, by whom, what and why."""
+
+    at: str
+    actor: str
+    action: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that a reader of one experiment is told."""
+    """Everything that a reader of one experiment is told.
+
+    `primary` is the metric that the verdict is about, `looking` when the report may be read and acted upon.
+    """
 
     version: int
     experiment_id: str
@@ -167,10 +252,18 @@ class Report:
     allocation: Timeline | None
     metrics: tuple[MetricReport, ...]
     definitions: tuple[Definition, ...]
+    design: Text
+    decisions: Grid | None = None
+    sections: tuple[Grid, ...] = ()
+    primary: str = ""
+    looking: Looking = Looking.ANY
+    history: tuple[Step, ...] = ()
 
     def to_json(self) -> str:
         """Return the report as JSON, the same bytes for the same report."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1, allow_nan=False, default=_word) + "\n"
+        from analysis import encoding
+
+        return encoding.encode(self)
 
     @classmethod
     def from_json(cls, text: str) -> Report:
@@ -179,34 +272,12 @@ class Report:
         Raises:
             InvalidRequest: it is no report, or one of another version.
         """
+        from analysis import encoding
+
         try:
             data = json.loads(text)
             if data["version"] == REPORT_VERSION:
-                report: Report = _decoded(cls, data)
-                return report
-        except (KeyError, TypeError, ValueError) as wrong:
+                return encoding.decode(cls, data)
+        except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as wrong:
             raise InvalidRequest(f"this is no report: {wrong!r}") from wrong
         raise InvalidRequest(f"a report of version {data['version']} is not read here; make it again from its log")
-
-
-def _word(value: object) -> str:
-    if isinstance(value, Enum):
-        return str(value.value)
-    raise TypeError(f"a report holds no {type(value).__name__}")
-
-
-def _decoded(wanted: Any, data: Any) -> Any:  # noqa: ANN401 (JSON of whatever a field declares)
-    """Return `data` as the type that a field declares."""
-    if get_origin(wanted) is UnionType:
-        (inner,) = (kind for kind in get_args(wanted) if kind is not NoneType)
-        return None if data is None else _decoded(inner, data)
-    if get_origin(wanted) is tuple:
-        return tuple(_decoded(get_args(wanted)[0], item) for item in data)
-    if is_dataclass(wanted):
-        return _decoded_fields(wanted, data)
-    return wanted(data) if issubclass(wanted, Enum) else data
-
-
-def _decoded_fields(wanted: Any, data: Mapping[str, Any]) -> Any:  # noqa: ANN401 (as above)
-    hints = get_type_hints(wanted)
-    return wanted(**{field.name: _decoded(hints[field.name], data[field.name]) for field in fields(wanted)})

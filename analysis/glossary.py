@@ -1,87 +1,75 @@
-"""What the words and methods of a report mean: only those that the report uses."""
+"""What the words and methods of a report mean: only those that the report uses.
+
+A method is explained where the catalogues' table [meaning] has a message of its name: the method `lift.welch` by
+`meaning.welch`. So whoever writes an estimator explains it beside its words.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from analysis import wording
-from analysis.document import Definition, MetricReport
+from analysis.document import Definition, Grid, MetricReport
+from analysis.estimate import Estimate
+from analysis.languages import ENGLISH
+from analysis.texts import Arg, Text, count, duration, text
 from engine.experiments import Experiment, ExposureRule
 
-_METHODS = {
-    "exact (Clopper-Pearson)": "The interval of a share from the binomial distribution itself; it never covers less "
-    "often than it says, also for rare events.",
-    "MOVER on exact intervals": "The interval of an average of several shares, built from the exact interval of each.",
-    "MOVER on Wilson's intervals": "The interval of a difference between averages of several shares, built from "
-    "Wilson's interval of each; of two shares it is Newcomb's.",
-    "Newcomb": "The interval of a difference of two shares, built from Wilson's interval of each.",
-    "Student's t": "The interval of a mean from its standard error.",
-    "Welch": "The interval of a difference of two means, whose spreads may differ.",
-    "Fieller": "The interval of a relative lift that takes into account that its base is uncertain too; where the base "
-    "may be zero it is not identified, and the difference is what can be said.",
-}
 
-
-def definitions(
-    metrics: Sequence[MetricReport], experiment: Experiment, *, is_adaptive: bool
-) -> tuple[Definition, ...]:
+def definitions(metrics: Sequence[MetricReport], experiment: Experiment) -> tuple[Definition, ...]:
     """Return the definitions that a reader of these metrics needs."""
+    words = ["words", "interval", "ratio", *(("group", "floor") if experiment.policy.learns else ())]
     return (
         _exposure(experiment),
         _window(experiment),
-        *_words(is_adaptive=is_adaptive),
-        *(Definition(name, meaning) for name, meaning in _METHODS.items() if name in _used(metrics)),
+        *(Definition(text(f"term.{word}"), text(f"meaning.{word}")) for word in words),
+        *_methods(_estimates(metrics)),
     )
 
 
 def _exposure(experiment: Experiment) -> Definition:
-    if experiment.exposure is ExposureRule.ASSIGNED:
-        return Definition("Exposure", f"The {experiment.unit} counts as exposed when it was given its variant.")
-    return Definition("Exposure", f"The {experiment.unit} counts as exposed when the product reported it.")
+    rule = "exposure_assigned" if experiment.exposure is ExposureRule.ASSIGNED else "exposure_reported"
+    return Definition(text("term.exposure"), text(f"meaning.{rule}"))
 
 
 def _window(experiment: Experiment) -> Definition:
-    windows = ", ".join(
-        f"{metric.name} {wording.duration(metric.window.total_seconds())}" for metric in experiment.metrics
+    windows = tuple(
+        text("meaning.window_of", metric=metric.name, window=duration(metric.window.total_seconds()))
+        for metric in experiment.metrics
     )
     grace = experiment.grace.total_seconds()
-    extra = f", and {wording.duration(grace)} more for late news" if grace else ""
-    return Definition(
-        "Window",
-        f"What happens within it counts: {windows}. Whoever's window had not closed by the log's end{extra} waits.",
-    )
+    if grace:
+        meaning = text("meaning.window_grace", windows=windows, grace=duration(grace), n=count(len(windows)))
+    else:
+        meaning = text("meaning.window", windows=windows)
+    return Definition(text("term.window"), meaning)
 
 
-def _words(*, is_adaptive: bool) -> tuple[Definition, ...]:
-    words = Definition(
-        "Better, worse, not clear",
-        "The interval of the difference lies above zero, below it, or holds it.",
-    )
-    ratio = Definition(
-        "Ratio check",
-        "Compares how often each variant was drawn with the probabilities that were logged with the draws.",
-    )
-    if not is_adaptive:
-        return words, ratio
-    return (
-        words,
-        ratio,
-        Definition(
-            "Control group",
-            "A constant share of units, drawn before the policy, that always gets the control. Everybody else is in "
-            "the policy group, whatever they were served (intention to treat).",
-        ),
-        Definition("Floor", "The least probability that every variant keeps while the policy learns."),
-    )
+def _estimates(metrics: Sequence[MetricReport]) -> Iterator[Estimate]:
+    for metric in metrics:
+        for table in metric.tables:
+            for row in table.rows:
+                each = (row.value, row.absolute, row.relative, row.anytime, row.plain)
+                yield from (estimate for estimate in each if estimate is not None)
+        yield from in_grids(metric.grids)
 
 
-def _used(metrics: Sequence[MetricReport]) -> set[str]:
-    estimates = [
-        estimate
-        for metric in metrics
-        for table in metric.tables
-        for row in table.rows
-        for estimate in (row.value, row.absolute, row.relative)
-        if estimate is not None
-    ]
-    return {estimate.method.split(",")[0] for estimate in estimates}
+def in_grids(grids: Sequence[Grid]) -> Iterator[Estimate]:
+    """Yield the estimates that stand in grids."""
+    for grid in grids:
+        yield from (cell for row in grid.rows for cell in row if isinstance(cell, Estimate))
+
+
+def _methods(estimates: Iterator[Estimate]) -> Iterator[Definition]:
+    used = {part.key: part for estimate in estimates for part in _parts(estimate.method)}
+    for key, method in sorted(used.items()):
+        name = key.partition(".")[2]
+        if name in ENGLISH.messages["meaning"]:
+            yield Definition(Text(key) if not method.args else method, text(f"meaning.{name}"))
+
+
+def _parts(arg: Arg) -> Iterator[Text]:
+    """Yield a text and the texts that are filled into it."""
+    if isinstance(arg, Text):
+        yield arg
+        for inner in arg.args.values():
+            yield from _parts(inner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -17,13 +17,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis import wording
-from analysis.document import Row, Table, Timeline, Word
+from analysis.document import Forest, Timeline, Trajectory, Word
+from analysis.estimate import Estimate, Scale
+from analysis.languages import ENGLISH, Language
+from analysis.texts import Name, Number, Style, Text, text
 
 # Okabe and Ito's colours, told apart by all kinds of eyes; yellow is too pale for lines on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
-_WORD_COLOURS = {Word.BETTER: "#0072B2", Word.WORSE: "#D55E00", Word.NOT_CLEAR: "#555555"}
-_WORD_MARKERS = {Word.BETTER: "^", Word.WORSE: "v", Word.NOT_CLEAR: "D"}
+_WORD_COLOURS = {Word.WORSE: "#D55E00", Word.BREACHED: "#D55E00", Word.NOT_CLEAR: "#555555"}
+_WORD_MARKERS = {Word.BETTER: "^", Word.WORSE: "v", Word.NOT_CLEAR: "D", Word.HOLDS: "s", Word.BREACHED: "X"}
+_PLAIN = "#0072B2"
+_ROOM = 4
+"""How many widths of a narrow interval a forest reaches around a value; what goes on from there ends in an arrow."""
+
 _WIDTH = 7.4
 _LETTERS = 86
 _STYLE: dict[Any, Any] = {
@@ -44,48 +51,72 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def timeline(data: Timeline, name: str) -> str:
+def timeline(data: Timeline, name: str, language: Language = ENGLISH) -> str:
     """Return lines over time, one a series, as SVG; `name` is unique within the page."""
-    columns = _columns(data)
-    with _figure(2.7 + 0.24 * -(-(len(data.series) + 1) // columns)) as figure:
+    labels = _labels(data.series, language)
+    lines, scale = {"chart.floor": data.floor, "chart.alarm": data.alarm}, 100 if data.is_share else 1
+    n_labels = len(labels) + sum(value is not None for value in lines.values())
+    columns = _columns(labels, n_labels)
+    with _figure(2.7 + 0.24 * -(-n_labels // columns)) as figure:
         axes = figure.subplots()
-        for index, (series, values) in enumerate(zip(data.series, data.values, strict=True)):
-            numbers = [float("nan") if value is None else value for value in values]
-            axes.plot(range(len(numbers)), numbers, label=wording.short(series), **_line(index, len(numbers)))
-        if data.floor is not None:
-            axes.axhline(data.floor, color="#000000", linestyle=":", linewidth=1.4, label="floor")
-        _time_axis(axes, data)
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(FuncFormatter(_share_tick if data.is_share else _count_tick))
-        figure.legend(loc="outside lower center", ncols=columns, frameon=False, handlelength=2.4, columnspacing=1.5)
-        return _svg(figure, name, data.title, data.caption)
+        for index, (label, values) in enumerate(zip(labels, data.values, strict=True)):
+            axes.plot(_places(data.starts), _numbers(values, scale), label=label, **_line(index, len(values)))
+        for index, (key, value) in enumerate(lines.items()):
+            if value is not None:
+                _line_across(axes, scale * value, index, language.say(text(key)))
+        _time_axis(axes, data.starts, data.step_s, language)
+        if data.alarm is None:
+            axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(_ticks(Scale.SHARE if data.is_share else Scale.AMOUNT, language))
+        _legend(figure, columns)
+        return _svg(figure, name, language.say(data.title), language.say(data.caption))
 
 
-def forest(table: Table, is_conversion: bool, title: str, name: str) -> str:
-    """Return the lifts of a table with their intervals and the line of no difference, as SVG.
+def trajectory(data: Trajectory, name: str, language: Language = ENGLISH) -> str:
+    """Return estimates over time with their intervals as bands, and a line across where there is a reference."""
+    labels = _labels([band.name for band in data.bands], language)
+    columns = _columns(labels, len(labels))
+    with _figure(3.0 + 0.24 * -(-len(labels) // columns)) as figure:
+        axes = figure.subplots()
+        times, scale = _places(data.starts), wording.factor(data.scale)
+        for index, (label, band) in enumerate(zip(labels, data.bands, strict=True)):
+            low, middle, high = (_numbers(values, scale) for values in (band.low, band.values, band.high))
+            style = _line(index, len(times))
+            axes.fill_between(times, low, high, color=style["color"], alpha=0.16, linewidth=0)
+            axes.plot(times, low, times, high, color=style["color"], linewidth=0.6)
+            axes.plot(times, middle, label=label, **style)
+        if data.reference is not None:
+            axes.axhline(scale * data.reference, color="#000000", linewidth=1)
+        _time_axis(axes, data.starts, data.step_s, language)
+        axes.yaxis.set_major_formatter(_ticks(data.scale, language))
+        axes.set_ylabel(language.say(text(f"chart.{data.scale.value}")))
+        _legend(figure, columns)
+        return _svg(figure, name, language.say(data.title), language.say(data.caption))
 
-    The table must have at least one row with a lift that has an interval.
+
+def forest(data: Forest, name: str, language: Language = ENGLISH) -> str:
+    """Return estimates with their intervals and, of differences, the line of none, as SVG.
+
+    At least one estimate must have an interval; those without one are left out.
     """
-    rows = shown_lifts(table)
+    rows = [row for row in zip(data.names, data.estimates, data.words, strict=True) if row[1].interval is not None]
+    scale = rows[0][1].scale
     with _figure(0.95 + 0.42 * len(rows)) as figure:
         axes = figure.subplots()
-        for place, row in enumerate(rows):
-            _lift(axes, len(rows) - 1 - place, row, 100 if is_conversion else 1)
-        axes.axvline(0, color="#000000", linewidth=1)
-        axes.set_yticks(range(len(rows)), [wording.short(row.name) for row in reversed(rows)])
+        span = _span([estimate for _, estimate, _ in rows])
+        for place, (_, estimate, word) in enumerate(reversed(rows)):
+            _whisker(axes, place, estimate, word, span)
+        if scale not in (Scale.AMOUNT, Scale.SHARE):
+            axes.axvline(0, color="#000000", linewidth=1)
+        axes.set_yticks(range(len(rows)), _labels([name for name, _, _ in reversed(rows)], language))
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
-        axes.xaxis.set_major_locator(MaxNLocator(7))
-        axes.xaxis.set_major_formatter(FuncFormatter(_signed_tick))
-        unit = "percentage points" if is_conversion else "per one of those counted"
-        axes.set_xlabel(f"difference from {wording.short(table.baseline)} ({unit})")
-        return _svg(figure, name, title, "; ".join(_spoken(row, is_conversion) for row in rows))
-
-
-def shown_lifts(table: Table) -> tuple[Row, ...]:
-    """Return the rows that a forest plot has."""
-    return tuple(row for row in table.rows if row.absolute is not None and row.absolute.interval is not None)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_formatter(_ticks(scale, language))
+        axes.set_xlabel(language.say(text(f"chart.{scale.value}")))
+        said = "; ".join(language.say(_spoken(*row)) for row in rows)
+        return _svg(figure, name, language.say(data.title), said)
 
 
 def _line(index: int, n: int) -> dict[str, Any]:
@@ -99,46 +130,82 @@ def _line(index: int, n: int) -> dict[str, Any]:
     }
 
 
-def _lift(axes: Axes, place: int, row: Row, scale: int) -> None:
-    if row.absolute is None or row.absolute.value is None or row.absolute.interval is None:
+def _line_across(axes: Axes, value: float, index: int, label: str) -> None:
+    axes.axhline(value, color="#000000", linestyle=(":", "--")[index], linewidth=1.4, label=label)
+
+
+def _span(estimates: Sequence[Estimate]) -> tuple[float, float]:
+    """Return from where to where a forest reaches: one that is hardly known must not squeeze the others to points."""
+    known = [
+        (factor * each.value, *(factor * end for end in each.interval))
+        for each in estimates
+        if each.value is not None and each.interval is not None and (factor := wording.factor(each.scale))
+    ]
+    room = _ROOM * sorted(high - low for _, low, high in known)[(len(known) - 1) // 4]
+    least = min(max(low, value - room) for value, low, _ in known)
+    return least, max(min(high, value + room) for value, _, high in known)
+
+
+def _whisker(axes: Axes, place: int, estimate: Estimate, word: Word, span: tuple[float, float]) -> None:
+    if estimate.value is None or estimate.interval is None:
         return
-    low, high = (scale * end for end in row.absolute.interval)
-    colour = _WORD_COLOURS[row.word]
-    axes.plot([low, high], [place, place], color=colour, linewidth=2.4, solid_capstyle="butt")
-    axes.plot(scale * row.absolute.value, place, marker=_WORD_MARKERS[row.word], color=colour, markersize=8)
+    scale, colour = wording.factor(estimate.scale), _WORD_COLOURS.get(word, _PLAIN)
+    low, high = (scale * end for end in estimate.interval)
+    shown = max(low, span[0]), min(high, span[1])
+    axes.plot(shown, [place, place], color=colour, linewidth=2.4, solid_capstyle="butt")
+    axes.plot(scale * estimate.value, place, marker=_WORD_MARKERS.get(word, "o"), color=colour, markersize=8)
+    for end, is_cut, marker in ((shown[0], low < span[0], "<"), (shown[1], high > span[1], ">")):
+        if is_cut:
+            axes.plot(end, place, marker=marker, color=colour, markersize=7)
 
 
-def _spoken(row: Row, is_conversion: bool) -> str:
-    return f"{row.name}: {row.word.value}" + (
-        f", {wording.lift(row.absolute, is_conversion)}" if row.absolute is not None else ""
-    )
+def _spoken(name: Name, estimate: Estimate, word: Word) -> Text:
+    return text("chart.spoken", name=name, word=wording.word(word), lift=wording.whole(estimate))
 
 
-def _columns(data: Timeline) -> int:
+def _labels(names: Sequence[Name], language: Language) -> list[str]:
+    return [wording.short(language.say(name)) for name in names]
+
+
+def _numbers(values: Sequence[float | None], scale: int = 1) -> list[float]:
+    return [float("nan") if value is None else scale * value for value in values]
+
+
+def _places(starts: Sequence[str]) -> list[int]:
+    return list(range(len(starts)))
+
+
+def _columns(labels: Sequence[str], n_labels: int) -> int:
     """Return how many columns of names fit beside each other and fill their rows evenly."""
-    widest = max(wording.width(wording.short(name)) for name in data.series)
+    widest = max(map(wording.width, labels))
     room = min(5, max(1, _LETTERS // (widest + 9)))
-    n_names = len(data.series) + (data.floor is not None)
-    return -(-n_names // -(-n_names // room))
+    return -(-n_labels // -(-n_labels // room))
 
 
-def _time_axis(axes: Axes, data: Timeline) -> None:
-    n = len(data.starts)
+def _legend(figure: Figure, columns: int) -> None:
+    figure.legend(loc="outside lower center", ncols=columns, frameon=False, handlelength=2.4, columnspacing=1.5)
+
+
+def _time_axis(axes: Axes, starts: Sequence[str], step_s: int, language: Language) -> None:
+    n = len(starts)
     places = range(0, n, max(1, -(-n // 6)))
-    axes.set_xticks(list(places), [wording.stretch(data.starts[place], data.step_s) for place in places])
+    axes.set_xticks(list(places), [language.number(wording.stretch(starts[place], step_s)) for place in places])
     axes.set_xlim(-0.3, n - 0.7)
 
 
-def _share_tick(number: float, _: int) -> str:
-    return f"{100 * number:g} %"
+def _ticks(scale: Scale, language: Language) -> FuncFormatter:
+    """Return how the ticks of an axis are written, whose numbers are scaled already."""
+    is_signed = scale in (Scale.DIFFERENCE, Scale.POINTS, Scale.RELATIVE)
+    is_percent = scale in (Scale.SHARE, Scale.RELATIVE)
 
+    def tick(number: float, _: int) -> str:
+        shown = 0.0 if abs(number) < 1e-12 else number
+        places = len(f"{shown:.6g}".partition(".")[2])
+        if is_percent:
+            return language.number(Number(shown / 100, Style.SIGNED_SHARE if is_signed else Style.SHARE, places))
+        return language.number(Number(shown, Style.SIGNED if is_signed else Style.AMOUNT, places))
 
-def _count_tick(number: float, _: int) -> str:
-    return f"{number:,.0f}" if number == int(number) else ""
-
-
-def _signed_tick(number: float, _: int) -> str:
-    return "0" if abs(number) < 1e-12 else f"{number:+,g}".replace("-", "\N{MINUS SIGN}")
+    return FuncFormatter(tick)
 
 
 @contextmanager

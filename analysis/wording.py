@@ -1,210 +1,242 @@
-"""Numbers and times as people read them: three digits that matter, thousands apart, no eleven digits."""
+"""What is shown of estimates, cells and times, and to how many decimals; the language comes in later."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import TypeGuard
 
-from analysis.document import Word
-from analysis.estimate import Estimate, Validity
+from analysis.document import Band, Cell, Grid, Word
+from analysis.estimate import Estimate, Holds, Scale, Validity
+from analysis.texts import Arg, Name, Number, Style, Text, count, text
 
-_MINUS = "\N{MINUS SIGN}"
-_NOTHING = "\N{EN DASH}"
+NOTHING = "\N{EN DASH}"
+"""What stands where there is nothing."""
 
-MARKS = {
+MARKS: Mapping[Word, str] = {
     Word.BETTER: "▲",
     Word.WORSE: "▼",
     Word.NOT_CLEAR: "◆",
-    Word.NOT_EVALUABLE: _NOTHING,
+    Word.NOT_EVALUABLE: NOTHING,
     Word.BASELINE: "●",
-    Word.NOT_COMPARED: _NOTHING,
+    Word.NOT_COMPARED: NOTHING,
+    Word.HOLDS: "✓",
+    Word.BREACHED: "✗",
 }
 """A marker for each word, so that nothing is told by colour alone."""
 
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+TIMES = (Style.MOMENT, Style.DAY, Style.HOUR)
+"""The styles of times."""
+
+_STYLES = {
+    Scale.AMOUNT: Style.AMOUNT,
+    Scale.SHARE: Style.SHARE,
+    Scale.DIFFERENCE: Style.SIGNED,
+    Scale.POINTS: Style.POINTS,
+    Scale.RELATIVE: Style.SIGNED_SHARE,
+}
+_SHORTEST_DAY_S = 86_400
 
 
-def count(n: int) -> str:
-    """Return a count with its thousands apart.
-
-    >>> count(64000)
-    '64,000'
-    """
-    return f"{n:,}"
+def factor(scale: Scale) -> int:
+    """Return what a number of this scale is multiplied with before it is shown."""
+    return 100 if _STYLES[scale] in (Style.SHARE, Style.POINTS, Style.SIGNED_SHARE) else 1
 
 
-def amount(number: float) -> str:
-    """Return a number with three significant digits, all digits of large ones.
-
-    >>> [amount(number) for number in (1.422617, 0.00087372, 12345.678, 0)]
-    ['1.42', '0.000874', '12,346', '0']
-    """
-    if number and abs(number) < 1e-6:
-        return f"{number:.0e}".replace("-", _MINUS)
-    text = f"{abs(number):,.{_decimals(number)}f}"
-    return (_MINUS if number < 0 and text.strip("0.,") else "") + text
-
-
-def _decimals(number: float) -> int:
-    return max(0, 2 - math.floor(math.log10(abs(number)))) if number else 0
-
-
-def share(number: float) -> str:
-    """Return a share as a percentage.
-
-    >>> share(0.182757), share(1.0)
-    ('18.3 %', '100 %')
-    """
-    return f"{amount(100 * number)} %"
-
-
-def signed(text: str) -> str:
-    """Return a formatted number with a plus before it where it is positive.
-
-    >>> signed("1.2"), signed("0")
-    ('+1.2', '0')
-    """
-    return text if text.startswith(_MINUS) or not text.strip("0.,") else f"+{text}"
-
-
-def probability(p_value: float) -> str:
-    """Return a p-value.
-
-    >>> probability(0.20345), probability(1e-9)
-    ('p = 0.203', 'p < 0.0001')
-    """
-    return "p < 0.0001" if p_value < 0.0001 else f"p = {amount(p_value)}"
-
-
-def level(estimate: Estimate) -> str:
-    """Return the confidence of an interval, and how many of its kind hold it together.
-
-    >>> level(Estimate(1.0, 0.0, 2.0, 9, "Welch", "mean", family=3))
-    '95 % for all 3 together'
-    """
-    alone = f"{100 * estimate.level:g} %"
-    if estimate.family == 1:
-        return alone
-    return f"{alone} for {'both' if estimate.family == 2 else f'all {estimate.family}'} together"
-
-
-def decimals(estimates: Iterable[Estimate], is_conversion: bool) -> int | None:
+def decimals(estimates: Iterable[Estimate]) -> int | None:
     """Return how many decimals a column of values needs, so that they stand under each other, or None: no interval."""
-    found = [_decimals_of(estimate, 100 if is_conversion else 1) for estimate in estimates]
+    found = [_places(estimate) for estimate in estimates]
     return max((places for places in found if places is not None), default=None)
 
 
-def value(estimate: Estimate, is_conversion: bool, places: int | None = None) -> str:
-    """Return the value of a variant, to so many decimal places if given, or a dash where there is none."""
+def value(estimate: Estimate, places: int | None = None) -> Arg:
+    """Return the value alone, to so many decimal places if given, or a dash where there is none.
+
+    >>> str(value(Estimate(0.182757, 0.1776, 0.1881, 21307, text("method.none"), text("method.none"), Scale.SHARE)))
+    '18.3 %'
+    """
     if estimate.value is None:
-        return _NOTHING
-    scale = 100 if is_conversion else 1
-    return _fixed(scale * estimate.value, _or(places, estimate, scale)) + (" %" if is_conversion else "")
+        return NOTHING
+    return Number(estimate.value, _STYLES[estimate.scale], _places(estimate) if places is None else places)
 
 
-def interval(estimate: Estimate, is_conversion: bool, places: int | None = None) -> str:
-    """Return the interval of a value, or why there is none.
+def interval(estimate: Estimate, places: int | None = None) -> Arg:
+    """Return the interval alone, or why there is none.
 
-    >>> interval(Estimate(0.182757, 0.1776, 0.1881, 21307, "exact", "share"), True)
+    >>> str(interval(Estimate(0.182757, 0.1776, 0.1881, 21307, text("method.none"), text("method.none"), Scale.SHARE)))
     '17.8 to 18.8 %'
     """
     if estimate.interval is None:
-        return estimate.note
-    scale = 100 if is_conversion else 1
-    return _ends(estimate, scale, _or(places, estimate, scale)) + (" %" if is_conversion else "")
+        return estimate.note or NOTHING
+    shown = _places(estimate) if places is None else places
+    low, high = (Number(factor(estimate.scale) * end, Style.AMOUNT, shown) for end in estimate.interval)
+    return text("estimate.interval_share" if estimate.scale is Scale.SHARE else "estimate.interval", low=low, high=high)
 
 
-def lift(estimate: Estimate, is_conversion: bool) -> str:
-    """Return a difference with its interval; that of shares in percentage points.
+def whole(estimate: Estimate) -> Arg:
+    """Return a value with its interval; without one the value, if there is any, and why.
 
-    >>> lift(Estimate(0.012, 0.004, 0.02, 9, "Newcomb", "difference"), True)
-    '+1.2 percentage points (0.4 to 2.0)'
+    >>> print(whole(Estimate(0.012, 0.004, 0.02, 9, text("method.none"), text("method.none"), Scale.POINTS)))
+    +1.2 percentage points (0.4 to 2.0)
     """
-    return _lift(estimate, 100 if is_conversion else 1, " percentage points" if is_conversion else "")
+    if estimate.interval is not None and estimate.value is not None:
+        places = _places(estimate)
+        low, high = (Number(factor(estimate.scale) * end, Style.AMOUNT, places) for end in estimate.interval)
+        return text("estimate.whole", value=value(estimate), low=low, high=high)
+    if estimate.value is None or estimate.note is None:
+        return estimate.note or value(estimate)
+    return text("estimate.noted", value=value(estimate), note=estimate.note)
 
 
-def relative(estimate: Estimate) -> str:
-    """Return a relative lift with its interval, as a percentage."""
-    return _lift(estimate, 100, " %")
+def level(estimate: Estimate) -> Text:
+    """Return the confidence of an interval, and how many of its kind hold it together.
 
-
-def _lift(estimate: Estimate, scale: int, unit: str) -> str:
-    if estimate.value is None or estimate.interval is None:
-        return estimate.note
-    places = _decimals_of(estimate, scale)
-    return f"{signed(_fixed(scale * estimate.value, places))}{unit} ({_ends(estimate, scale, places)})"
-
-
-def _ends(estimate: Estimate, scale: int, places: int | None) -> str:
-    return " to ".join(_fixed(scale * end, places) for end in estimate.interval or ())
-
-
-def _or(places: int | None, estimate: Estimate, scale: int) -> int | None:
-    return _decimals_of(estimate, scale) if places is None else places
-
-
-def _decimals_of(estimate: Estimate, scale: int) -> int | None:
-    """Return the decimals that the width of an interval makes worth reading: those of its two leading digits."""
-    if estimate.interval is None or estimate.interval[0] == estimate.interval[1]:
-        return None
-    return max(0, 1 - math.floor(math.log10(scale * (estimate.interval[1] - estimate.interval[0]))))
-
-
-def _fixed(number: float, places: int | None) -> str:
-    if places is None:
-        return amount(number)
-    text = f"{abs(number):,.{places}f}"
-    return (_MINUS if number < 0 and text.strip("0.,") else "") + text
-
-
-def validity(estimate: Estimate) -> str:
-    """Return what a reader must know about an estimate, or nothing."""
-    return "naive: collected adaptively, do not compare" if estimate.validity is Validity.NAIVE else ""
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in its largest whole unit.
-
-    >>> duration(259200), duration(5400), duration(0.5)
-    ('3 days', '90 minutes', '0.5 seconds')
+    >>> str(level(Estimate(1.0, 0.0, 2.0, 9, text("method.none"), text("method.none"), family=3)))
+    '95 % for all 3 together'
     """
-    size, name = next((unit for unit in _UNITS if seconds >= unit[0] and seconds % unit[0] == 0), _UNITS[-1])
-    number = seconds / size
-    return f"{number:,g} {name}{'' if number == 1 else 's'}"
+    percent = round(100 * estimate.level, 9)
+    alone = Number(estimate.level, Style.SHARE, 0 if percent == int(percent) else 1)
+    if estimate.family == 1:
+        return text("estimate.level", level=alone)
+    if estimate.family == 2:
+        return text("estimate.level_both", level=alone)
+    return text("estimate.level_all", level=alone, n=count(estimate.family))
 
 
-def moment(iso: str) -> str:
+def holds(estimate: Estimate) -> Text:
+    """Return when the interval has its coverage."""
+    return text(f"holds.{estimate.holds.value}")
+
+
+def method(estimate: Estimate) -> Arg:
+    """Return how an interval was made, how sure it is and what a reader must know of it; empty where there is none."""
+    if estimate.interval is None:
+        return ""
+    made = text("estimate.method", method=estimate.method, level=level(estimate))
+    if estimate.holds is not Holds.ONCE:
+        made = text("estimate.method_holds", method=made, holds=holds(estimate))
+    return text("estimate.method_naive", method=made) if estimate.validity is Validity.NAIVE else made
+
+
+def word(found: Word) -> Text:
+    """Return a word of a comparison.
+
+    >>> str(word(Word.NOT_CLEAR))
+    'not clear'
+    """
+    return text(f"word.{found.name.lower()}")
+
+
+def cell(found: Cell) -> Arg:
+    """Return what a cell of a grid shows."""
+    match found:
+        case None:
+            return NOTHING
+        case Estimate():
+            return whole(found)
+        case Word():
+            return text("word.marked", mark=MARKS[found], word=word(found))
+        case _:
+            return found
+
+
+def moment(iso: str) -> Number:
     """Return a time to the minute, UTC.
 
-    >>> moment("2026-03-01T09:05:59+00:00")
+    >>> str(moment("2026-03-01T09:05:59+00:00"))
     '2026-03-01 09:05'
     """
-    return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M")
+    return Number(datetime.fromisoformat(iso).timestamp(), Style.MOMENT)
 
 
-def stretch(iso: str, step_s: int) -> str:
+def day(iso: str) -> Number:
+    """Return the day of a time, UTC."""
+    return Number(datetime.fromisoformat(iso).timestamp(), Style.DAY)
+
+
+def stretch(iso: str, step_s: int) -> Number:
     """Return the name of the stretch of time that begins there.
 
-    >>> stretch("2026-03-01T09:00:00+00:00", 3600), stretch("2026-03-01T00:00:00+00:00", 86400)
+    >>> str(stretch("2026-03-01T09:00:00+00:00", 3600)), str(stretch("2026-03-01T00:00:00+00:00", 86400))
     ('03-01 09:00', '2026-03-01')
     """
-    return datetime.fromisoformat(iso).strftime("%Y-%m-%d" if step_s >= 86_400 else "%m-%d %H:%M")
+    return Number(datetime.fromisoformat(iso).timestamp(), Style.DAY if step_s >= _SHORTEST_DAY_S else Style.HOUR)
 
 
-def short(name: str, width: int = 26) -> str:
+def in_time(number: float | None, is_share: bool) -> Arg:
+    """Return a cell of a table over time.
+
+    >>> str(in_time(0.09, True)), str(in_time(0.0001, True)), str(in_time(1234.0, False)), str(in_time(3.456, False))
+    ('9.0 %', '0.01 %', '1,234', '3.46')
+    """
+    if number is None:
+        return NOTHING
+    if is_share:
+        return Number(number, Style.SHARE, None if 0 < number < 0.001 else 1)
+    return Number(number, Style.COUNT if number == int(number) else Style.AMOUNT)
+
+
+def at(band: Band, place: int, scale: Scale) -> Arg:
+    """Return the estimate of a band at one of its places, with its interval where there is one."""
+    found, low, high = band.values[place], band.low[place], band.high[place]
+    if found is None:
+        return NOTHING
+    if low is None or high is None:
+        return Number(found, _STYLES[scale])
+    places = _places_of(low, high, scale)
+    ends = (Number(factor(scale) * end, Style.AMOUNT, places) for end in (low, high))
+    return text("estimate.whole", value=Number(found, _STYLES[scale], places), low=next(ends), high=next(ends))
+
+
+def common_method(grid: Grid) -> Arg:
+    """Return the method of all intervals of a grid, or nothing where there is none or they differ."""
+    methods = [method(cell) for row in grid.rows for cell in row if is_estimate(cell)]
+    used = [found for found in methods if found]
+    return used[0] if used and all(found == used[0] for found in used) else ""
+
+
+def is_estimate(found: Cell) -> TypeGuard[Estimate]:
+    """Whether a cell holds an estimate."""
+    return isinstance(found, Estimate)
+
+
+def is_numeric(grid: Grid, place: int) -> bool:
+    """Whether a column of a grid holds numbers alone, which stand under each other."""
+    cells = [row[place] for row in grid.rows if row[place] is not None]
+    return bool(cells) and all(isinstance(each, Number) and each.style not in TIMES for each in cells)
+
+
+def css(found: Cell) -> str:
+    """Return the class of a cell that is in no column of numbers."""
+    if isinstance(found, Word):
+        return f"words {found.value.replace(' ', '-')}"
+    return "time" if isinstance(found, Number) else "words"
+
+
+def scaled(number: float, scale: Scale) -> Number:
+    """Return a number of a scale without an interval to say how exact it is."""
+    return Number(number, _STYLES[scale])
+
+
+def short(name: str, width: int = 30) -> str:
     """Return a name that fits into a chart; wide characters take two places.
 
     >>> short("x" * 200, 10)
     'xxxxxxxxx…'
     """
-    places = [_places(letter) for letter in name]
+    places = [_columns(letter) for letter in name]
     if sum(places) <= width:
         return name
     room = width - 1
     fits = next(index for index in range(len(name)) if sum(places[: index + 1]) > room)
     return name[:fits] + "…"
+
+
+def shortened(name: Name, width: int) -> Name:
+    """Return a name that its owner gave in a length that a sentence can hold, or our own as it is."""
+    return short(name, width) if isinstance(name, str) else name
 
 
 def width(name: str) -> int:
@@ -213,38 +245,19 @@ def width(name: str) -> int:
     >>> width("ab"), width("\N{CJK UNIFIED IDEOGRAPH-6807}")
     (2, 2)
     """
-    return sum(map(_places, name))
+    return sum(map(_columns, name))
 
 
-def _places(letter: str) -> int:
+def _columns(letter: str) -> int:
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
-def method(estimate: Estimate) -> str:
-    """Return how an interval was made and how sure it is, or nothing where there is none."""
-    if estimate.interval is None:
-        return ""
-    warning = validity(estimate)
-    return f"{estimate.method}, {level(estimate)}" + (f"; {warning}" if warning else "")
+def _places(estimate: Estimate) -> int | None:
+    return None if estimate.interval is None else _places_of(*estimate.interval, estimate.scale)
 
 
-def expected(number: float) -> str:
-    """Return an expected count.
-
-    >>> expected(21333.333), expected(4.25)
-    ('21,333', '4.2')
-    """
-    return f"{number:,.0f}" if number >= 100 else f"{number:.1f}"
-
-
-def in_time(number: float | None, is_share: bool) -> str:
-    """Return a cell of a table over time.
-
-    >>> in_time(0.09, True), in_time(0.0001, True), in_time(1234.0, False)
-    ('9.0 %', 'below 0.1 %', '1,234')
-    """
-    if number is None:
-        return _NOTHING
-    if not is_share:
-        return f"{number:,.0f}"
-    return "below 0.1 %" if 0 < number < 0.001 else f"{100 * number:.1f} %"
+def _places_of(low: float, high: float, scale: Scale) -> int | None:
+    """Return the decimals that the width of an interval makes worth reading: those of its two leading digits."""
+    if low == high:
+        return None
+    return max(0, 1 - math.floor(math.log10(factor(scale) * (high - low))))
