@@ -14,12 +14,13 @@ from analysis.arrays import Flags
 from analysis.crediting import Subjects
 from analysis.document import Timeline
 from analysis.frames import Frame
+from analysis.texts import text
 from engine.records import Source
 
 CONTROL_GROUP, POLICY_GROUP = 0, 1
 """The labels of the groups' subjects."""
 
-GROUPS = ("the control group", "the policy group")
+GROUPS = (text("group.control"), text("group.policy"))
 """Their names, by label."""
 
 
@@ -50,8 +51,8 @@ def allocation(frame: Frame) -> Timeline | None:
         return None
     probabilities = frame.assignments.patterns[frame.assignments.pattern[chosen]]
     return Timeline(
-        "Allocation over time",
-        "Mean probability that the policy gave each variant, as logged with each draw.",
+        text("allocation.title"),
+        text("allocation.caption"),
         spread.starts,
         spread.step_s,
         frame.variants,
