@@ -1,9 +1,10 @@
-"""From a log to what it says: `report` reads a log, `write` and `write_index` make pages of it."""
+"""From a log to what it says: `report` reads a log, `report_on_units` a table, `write` and `write_index` make pages."""
 
 from __future__ import annotations
 
 from analysis.document import Report
 from analysis.render import to_html, to_markdown, write, write_index
 from analysis.reporting import report
+from analysis.unit_report import report_on_units
 
-__all__ = ["Report", "report", "to_html", "to_markdown", "write", "write_index"]
+__all__ = ["Report", "report", "report_on_units", "to_html", "to_markdown", "write", "write_index"]

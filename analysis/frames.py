@@ -5,30 +5,29 @@ What cannot be used is left out here and counted, with the reason, in `Frame.lef
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Flags, Floats, Ints, Texts
+from analysis.arrays import Flags, Floats, Ints, Texts, distinct, places, renumbered
+from analysis.contexts import Contexts
 from analysis.document import Count
-from engine.clock import to_micros
+from analysis.patterns import patterns
+from analysis.sources import LogSource
+from analysis.texts import text
+from engine.columns import Coded, Columns
 from engine.errors import UnknownExperiment
 from engine.experiments import Experiment, ExperimentState, ExposureRule
-from engine.ports import Reader
 from engine.randomness import ONE
-from engine.records import DrawKey, Erasure, Group
+from engine.records import DrawKey, Group
 
-_ASSIGNMENT_COLUMNS = (
-    *("seq", "assignment_id", "slot", "assigned_at", "received_at", "revision", "epoch", "draw_key", "is_draw"),
-    *("reason", "group_name", "group_weight", "variant", "weight", "eligible", "distribution", "unit_key", "source"),
+ASSIGNMENT_COLUMNS = (
+    *("seq", "assigned_at", "received_at", "revision", "epoch", "draw_key", "is_draw", "reason", "group_name"),
+    *("group_weight", "variant", "weight", "eligible", "distribution", "unit_key", "source"),
 )
-_OUTCOME_COLUMNS = (
-    *("outcome_id", "metric", "value", "occurred_at", "received_at", "void_of", "assignment_id", "slot", "unit_key"),
-)
-_NO_ID = bytes(16)
+EXPOSURE_COLUMNS = ("assignment_seq", "exposed_at")
+OUTCOME_COLUMNS = (*("seq", "metric", "value", "occurred_at", "received_at", "void_of", "assignment_seq", "unit_key"),)
 _NEVER = np.iinfo(np.int64).max // 4
 """The exposure time of what was not exposed: after every outcome, and far from an overflow."""
 _BY_UNIT = list(DrawKey).index(DrawKey.UNIT)
@@ -69,7 +68,10 @@ class Assignments:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Outcomes that stand, (n,) each: `metric` is an index, `row` its assignment or -1, `unit_key` its unit or 0."""
+    """Outcomes that stand, (n,) each: `row` is its assignment or -1, `unit_key` its unit or 0.
+
+    `metric` is an index into the frame's `outcome_names`.
+    """
 
     metric: Ints
     value: Floats
@@ -92,6 +94,7 @@ class Frame:
     outcomes: Outcomes
     end: int
     left_out: tuple[Count, ...]
+    contexts: Contexts
 
     @property
     def experiment(self) -> Experiment:
@@ -103,182 +106,117 @@ class Frame:
         """The index of the control."""
         return self.variants.index(self.experiment.control)
 
+    @property
+    def outcome_names(self) -> tuple[str, ...]:
+        """The names of the outcomes that the experiment's metrics are made of."""
+        return tuple(sorted(self.experiment.outcomes))
 
-def read(reader: Reader, experiment_id: str) -> Frame:
+    def context(self, name: str) -> Coded | Floats:
+        """Return a declared field of each assignment's context, (n_assignments,), read when first asked for.
+
+        A number is a float, a flag 0.0 or 1.0, and NaN where the row has none; a text is `Coded`, -1 where it has none.
+
+        Raises:
+            InvalidRequest: it is not declared, or is a list of texts.
+        """
+        return self.contexts.of(name)
+
+
+def read(source: LogSource, experiment_id: str) -> Frame:
     """Return the columns of an experiment's log.
 
     Raises:
         UnknownExperiment: there is none of this id.
     """
-    state = reader.state(experiment_id)
+    state = source.state(experiment_id)
     if state is None:
-        known = ", ".join(other.experiment.experiment_id for other in reader.states()) or "none"
+        known = ", ".join(other.experiment.experiment_id for other in source.states()) or "none"
         raise UnknownExperiment(f"there is no experiment {experiment_id!r} in this log: there are {known}")
-    raw = reader.columns("assignments", _ASSIGNMENT_COLUMNS, experiment_id)
-    raw_outcomes = reader.columns("outcomes", _OUTCOME_COLUMNS, experiment_id)
-    keys = _keys(raw["assignment_id"], raw["slot"])
-    exposed_at = _exposure_times(reader, state.experiment, raw, keys)
-    names = tuple(dict.fromkeys([*(variant.name for variant in state.experiment.variants), *raw["variant"]]))
-    epochs = tuple(sorted(set(raw["epoch"]))) or (state.epoch,)
-    assignments, left_out = _assignments(raw, exposed_at, names, epochs, _kinds(reader, state.experiment, raw))
-    outcomes, not_counted = _outcomes(raw_outcomes, keys, state.experiment, _voided(reader))
-    end = max([*raw["received_at"], *raw_outcomes["received_at"], _last_time(reader)], default=0)
-    return Frame(state, names, epochs, assignments, outcomes, end, (*left_out, *not_counted))
+    experiment = state.experiment
+    raw = source.columns("assignments", ASSIGNMENT_COLUMNS, experiment_id)
+    raw_outcomes = source.columns("outcomes", OUTCOME_COLUMNS, experiment_id)
+    names = tuple(dict.fromkeys([*(variant.name for variant in experiment.variants), *raw["variant"].words]))
+    epochs = tuple(distinct(raw["epoch"]).tolist()) or (state.epoch,)
+    exposed_at, same_kind = _exposure_times(source, experiment, raw), _kinds(source, experiment, raw["revision"])
+    assignments, left_out = _assignments(raw, exposed_at, names, epochs, same_kind)
+    outcomes, not_counted = _outcomes(raw_outcomes, assignments.seq, experiment, source.voided())
+    end = max(source.ended_at(), *(int(each["received_at"].max(initial=0)) for each in (raw, raw_outcomes)))
+    contexts = Contexts(source, experiment, len(assignments))
+    return Frame(state, names, epochs, assignments, outcomes, end, (*left_out, *not_counted), contexts)
 
 
-def _keys(assignment_ids: Iterable[bytes | None], slots: Sequence[int]) -> Texts:
-    """Return one sortable key for each id and slot, (n,)."""
-    ids = np.frombuffer(b"".join([key or _NO_ID for key in assignment_ids]), np.uint8).reshape(-1, len(_NO_ID))
-    places = np.array(slots, ">u4").view(np.uint8).reshape(-1, 4)
-    # The last byte keeps the key from ending in zeros, which numpy would take for padding.
-    joined = np.hstack([ids, places, np.ones((len(ids), 1), np.uint8)])
-    return np.ascontiguousarray(joined).view("S21").ravel()
-
-
-def _rows_of(wanted: Texts, keys: Texts) -> Ints:
-    """Return the place of each wanted key among the keys, or -1."""
-    if not len(keys):
-        return np.full(len(wanted), -1)
-    order = np.argsort(keys, kind="stable")
-    place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
-    return np.where(keys[place] == wanted, place, -1)
-
-
-def _exposure_times(reader: Reader, experiment: Experiment, raw: dict[str, list[Any]], keys: Texts) -> Ints:
+def _exposure_times(source: LogSource, experiment: Experiment, raw: Columns) -> Ints:
     if experiment.exposure is ExposureRule.ASSIGNED:
-        return np.array(raw["assigned_at"], np.int64)
-    reported = reader.columns("exposures", ["assignment_id", "slot", "exposed_at"], experiment.experiment_id)
-    rows = _rows_of(_keys(reported["assignment_id"], reported["slot"]), keys)
-    times = np.full(len(keys), _NEVER)
+        return np.asarray(raw["assigned_at"])
+    reported = source.columns("exposures", EXPOSURE_COLUMNS, experiment.experiment_id)
+    rows = places(reported["assignment_seq"], raw["seq"])
+    times = np.full(len(raw["seq"]), _NEVER)
     known = rows >= 0
-    np.minimum.at(times, rows[known], np.array(reported["exposed_at"], np.int64)[known])
+    np.minimum.at(times, rows[known], reported["exposed_at"][known])
     return times
 
 
-def _kinds(reader: Reader, experiment: Experiment, raw: dict[str, list[Any]]) -> Flags:
+def _kinds(source: LogSource, experiment: Experiment, revision: Ints) -> Flags:
     """Whether each row was decided by a policy of the same kind, learning or not, as the current one, (n,)."""
-    same = {
-        revision: (reader.definition(experiment.experiment_id, revision) or experiment).policy.learns
-        == experiment.policy.learns
-        for revision in set(raw["revision"])
-    }
-    return np.array([same[revision] for revision in raw["revision"]], np.bool_)
+    known = distinct(revision)
+    definitions = [source.definition(experiment.experiment_id, each) or experiment for each in known.tolist()]
+    same = np.array([each.policy.learns == experiment.policy.learns for each in definitions], np.bool_)
+    return same[places(revision, known)]
 
 
 def _assignments(
-    raw: dict[str, list[Any]], exposed_at: Ints, names: tuple[str, ...], epochs: tuple[int, ...], same_kind: Flags
+    raw: Columns, exposed_at: Ints, names: tuple[str, ...], epochs: tuple[int, ...], same_kind: Flags
 ) -> tuple[Assignments, list[Count]]:
-    is_draw = np.array(raw["is_draw"], np.bool_)
-    variant, epoch = _codes(raw["variant"], names), _codes(raw["epoch"], epochs)
-    pattern, patterns, is_whole = _patterns(raw, names)
-    weight = np.array(raw["weight"], np.int64)
-    logged = np.rint(patterns[pattern, variant] * ONE).astype(np.int64)
-    holds = is_whole[pattern] & (weight > 0) & (weight == logged)
+    is_draw = raw["is_draw"] == 1
+    variant, epoch = _codes(raw["variant"], names), places(raw["epoch"], np.array(epochs, np.int64))
+    found = patterns(raw["eligible"], raw["distribution"], names)
+    logged = np.rint(found.probabilities * ONE).astype(np.int64)[found.index, variant]
+    holds = found.is_whole[found.index] & (raw["weight"] > 0) & (raw["weight"] == logged)
+    n_patterns = len(found.probabilities)
     rows = Assignments(
-        seq=np.array(raw["seq"], np.int64),
-        at=np.array(raw["assigned_at"], np.int64),
+        seq=raw["seq"],
+        at=raw["assigned_at"],
         exposed_at=exposed_at,
         variant=variant,
         epoch=epoch,
-        unit_key=np.array(raw["unit_key"], np.int64),
+        unit_key=raw["unit_key"],
         is_draw=is_draw,
         is_usable=is_draw & holds & same_kind,
         is_exposed=exposed_at < _NEVER,
-        is_control_group=np.array(raw["group_name"]) == Group.CONTROL.value,
-        by_unit=np.array(raw["draw_key"], np.int64) == _BY_UNIT,
-        group_weight=np.array(raw["group_weight"], np.int64),
-        pattern=np.where(is_draw & holds, pattern, -1),
-        patterns=patterns,
-        stratum=_strata(epoch, pattern),
-        reason=np.array(raw["reason"], np.object_),
-        source=np.array(raw["source"], np.object_),
+        is_control_group=_codes(raw["group_name"], [Group.CONTROL.value]) == 0,
+        by_unit=raw["draw_key"] == _BY_UNIT,
+        group_weight=raw["group_weight"],
+        pattern=np.where(is_draw & holds, found.index, -1),
+        patterns=found.probabilities,
+        stratum=renumbered(epoch * n_patterns + found.index, len(epochs) * n_patterns)[0],
+        reason=raw["reason"].values(),
+        source=raw["source"].values(),
     )
     broken = int((is_draw & ~holds).sum())
     other = int((is_draw & holds & ~same_kind).sum())
-    return rows, [
-        Count(broken, "draws whose logged propensity does not hold"),
-        Count(other, "draws of another kind of policy, in an earlier revision"),
-    ]
+    return rows, [Count(broken, text("left_out.broken_propensity")), Count(other, text("left_out.other_policy"))]
 
 
-def _strata(epoch: Ints, pattern: Ints) -> Ints:
-    """Number the pairs of epoch and pattern that occur, (n,)."""
-    stratum: Ints = np.unique(epoch * (pattern.max(initial=0) + 1) + pattern, return_inverse=True)[1]
-    return stratum
+def _codes(column: Coded, among: Sequence[str]) -> Ints:
+    """Return the place of each row's word among some, (n,), or -1."""
+    index = {name: place for place, name in enumerate(among)}
+    codes: Ints = column.looked_up([*(index.get(word, -1) for word in column.words), -1])
+    return codes
 
 
-def _patterns(raw: dict[str, list[Any]], names: tuple[str, ...]) -> tuple[Ints, Floats, Flags]:
-    """Return each row's distribution as an index, (n,); the distributions, (n_patterns, n_variants); and which hold."""
-    index: dict[tuple[str, bytes], int] = {}
-    rows = [index.setdefault(key, len(index)) for key in zip(raw["eligible"], raw["distribution"], strict=True)]
-    patterns = np.zeros((max(len(index), 1), len(names)))
-    is_whole = np.zeros(len(patterns), np.bool_)
-    alike: dict[str, list[tuple[int, bytes]]] = {}
-    for (eligible, distribution), row in index.items():
-        alike.setdefault(eligible, []).append((row, distribution))
-    for eligible, found in alike.items():
-        _fill(patterns, is_whole, json.loads(eligible), found, names)
-    return np.array(rows, np.int64), patterns, is_whole
-
-
-def _fill(
-    patterns: Floats, is_whole: Flags, eligible: list[str], found: list[tuple[int, bytes]], names: tuple[str, ...]
-) -> None:
-    """Write the distributions over some eligible variants, as (row, bytes), into the rows of `patterns`."""
-    fitting = [(row, weights) for row, weights in found if eligible and len(weights) == 8 * len(eligible)]
-    if not fitting:
-        return
-    rows = np.array([row for row, _ in fitting], np.int64)
-    weights = np.frombuffer(b"".join([weights for _, weights in fitting]), "<i8").reshape(len(rows), -1)
-    holds = (weights.sum(axis=1) == ONE) & (weights.min(axis=1) >= 0)
-    # An eligible variant that neither is declared nor was ever drawn has no column, and such a row sums to less than 1.
-    known = np.array([place for place, name in enumerate(eligible) if name in names], np.int64)
-    columns = np.array([names.index(eligible[place]) for place in known], np.int64)
-    patterns[np.ix_(rows[holds], columns)] = weights[np.ix_(np.flatnonzero(holds), known)] / ONE
-    is_whole[rows[holds]] = True
-
-
-def _codes(values: Sequence[Any], among: Sequence[Any]) -> Ints:
-    code = {value: index for index, value in enumerate(among)}
-    return np.array([code[value] for value in values], np.int64)
-
-
-def _voided(reader: Reader) -> set[str]:
-    # A void names no metric, so the outcomes of the experiment's metrics do not have it.
-    return set(reader.columns("outcomes", ["void_of"])["void_of"]) - {""}
-
-
-def _outcomes(
-    raw: dict[str, list[Any]], keys: Texts, experiment: Experiment, voided: set[str]
-) -> tuple[Outcomes, list[Count]]:
-    names = {metric.name: place for place, metric in enumerate(experiment.metrics)}
+def _outcomes(raw: Columns, seqs: Ints, experiment: Experiment, voided: Ints) -> tuple[Outcomes, list[Count]]:
+    """Return the outcomes that stand, and why the others do not; `seqs` are those of the assignments."""
     # Columns are read one after the other: a metric that was declared in between is not this report's yet.
-    metric = np.array([names.get(name, -1) for name in raw["metric"]], np.int64)
-    value = np.array(raw["value"], np.float64)
-    is_void = np.array([bool(void_of) for void_of in raw["void_of"]], np.bool_)
-    is_voided = np.array([outcome_id in voided for outcome_id in raw["outcome_id"]], np.bool_)
-    has_row = np.array([key is not None for key in raw["assignment_id"]], np.bool_)
-    row = np.where(has_row, _rows_of(_keys(raw["assignment_id"], raw["slot"]), keys), -1)
-    unit_key = np.array(raw["unit_key"], np.int64)
-    is_finite, is_ours = np.isfinite(value), (metric >= 0) & (~has_row | (row >= 0))
-    stands = ~is_void & ~is_voided & is_finite & is_ours
-    outcomes = Outcomes(
-        metric[stands], value[stands], np.array(raw["occurred_at"], np.int64)[stands], row[stands], unit_key[stands]
-    )
-    return outcomes, [
-        Count(int((is_voided & ~is_void).sum()), "outcomes taken back by a later one"),
-        Count(int((~is_finite & ~is_void & ~is_voided).sum()), "outcomes whose value is not a finite number"),
-        Count(
-            int((~is_ours & ~is_void & ~is_voided).sum()),
-            "outcomes of assignments that this experiment does not have (another experiment's, or unmatched)",
-        ),
+    metric = _codes(raw["metric"], sorted(experiment.outcomes))
+    is_void = _codes(raw["void_of"], [""]) != 0
+    is_voided = places(raw["seq"], voided) >= 0
+    names_row = raw["assignment_seq"] != 0
+    row = np.where(names_row, places(raw["assignment_seq"], seqs), -1)
+    is_finite, is_ours = np.isfinite(raw["value"]), (metric >= 0) & (~names_row | (row >= 0))
+    counts, stands = ~is_void & ~is_voided, ~is_void & ~is_voided & is_finite & is_ours
+    columns = metric, raw["value"], raw["occurred_at"], row, raw["unit_key"]
+    return Outcomes(*(column[stands] for column in columns)), [
+        Count(int((is_voided & ~is_void).sum()), text("left_out.taken_back")),
+        Count(int((counts & ~is_finite).sum()), text("left_out.not_finite")),
+        Count(int((counts & ~is_ours).sum()), text("left_out.not_ours")),
     ]
-
-
-def _last_time(reader: Reader) -> int:
-    """When the log's last entry was received, or 0."""
-    last = reader.entries(after=reader.last_seq() - 1, limit=1)
-    if not last:
-        return 0
-    entry = last[0]
-    return to_micros(entry.erased_at if isinstance(entry, Erasure) else entry.received_at)

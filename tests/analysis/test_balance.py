@@ -3,8 +3,10 @@ import pytest
 from scipy import stats
 
 from analysis import balance, frames
+from analysis.texts import text
 from engine.experiments import Experiment, FixedSpec, Metric, ThompsonSpec, Variant
 
+TITLE = text("balance.groups")
 VARIANTS = (Variant("a"), Variant("b"), Variant("c"))
 RUNS = 2000
 # The false alarms of an exact test are binomial(RUNS, level); 3.29 standard errors above the mean is a one in two
@@ -15,7 +17,7 @@ MOST = LEVEL + 3.29 * np.sqrt(LEVEL * (1 - LEVEL) / RUNS)
 
 def p_value(patterns, drawn):
     observed = np.bincount(drawn, minlength=patterns.shape[1])
-    found = balance.check("", ("a", "b", "c"), observed, patterns, np.ones(len(patterns), int))
+    found = balance.check(TITLE, ("a", "b", "c"), observed, patterns, np.ones(len(patterns), int))
     return found.p_value
 
 
@@ -25,7 +27,7 @@ def draw(rng, patterns):
 
 def test_against_scipys_chi_square_for_a_fixed_split():
     found = balance.check(
-        "", ("a", "b", "c"), np.array([480, 260, 260]), np.array([[0.5, 0.25, 0.25]]), np.array([1000])
+        TITLE, ("a", "b", "c"), np.array([480, 260, 260]), np.array([[0.5, 0.25, 0.25]]), np.array([1000])
     )
     assert found.p_value == pytest.approx(stats.chisquare([480, 260, 260], [500, 250, 250]).pvalue, rel=1e-12)
 
@@ -51,7 +53,7 @@ def test_no_false_alarms_under_probabilities_that_follow_the_draws():
         observed[np.arange(RUNS), drawn] += 1
     alarms = 0
     for run in range(RUNS):
-        found = balance.check("", ("a", "b", "c"), observed[run].astype(int), patterns[:, run], np.ones(n, int))
+        found = balance.check(TITLE, ("a", "b", "c"), observed[run].astype(int), patterns[:, run], np.ones(n, int))
         alarms += found.p_value is not None and found.p_value < LEVEL
     assert alarms / RUNS < MOST
 
@@ -64,9 +66,9 @@ def test_a_loss_of_a_tenth_of_one_variant_is_found():
     drawn = draw(rng, patterns)
     kept = (drawn != 0) | (rng.random(20_000) > 0.1)
     observed = np.bincount(drawn[kept], minlength=3)
-    found = balance.check("Variants", ("a", "b", "c"), observed, patterns[kept], np.ones(int(kept.sum()), int))
+    found = balance.check(TITLE, ("a", "b", "c"), observed, patterns[kept], np.ones(int(kept.sum()), int))
     assert found.holds is False
-    assert "do not fit" in found.sentence
+    assert "do not fit" in str(found.sentence)
 
 
 def test_repeats_of_a_draw_by_unit_count_once(new_log):
@@ -74,7 +76,7 @@ def test_repeats_of_a_draw_by_unit_count_once(new_log):
     made = [log.assign(f"unit {i % 300}", i / 100) for i in range(3000)]
     assert len({row.variant for row in made}) == 3
     frame = frames.read(log.store, "hero")
-    found = balance.variants(frame, frame.assignments.is_usable, "draws")
+    found = balance.variants(frame, frame.assignments.is_usable, TITLE)
     assert sum(share.observed for share in found.shares) == 300
     assert found.holds
 
@@ -90,12 +92,12 @@ def test_the_groups_of_units_are_checked_against_the_control_share(new_log):
 
 
 def test_too_few_draws_are_said_to_be_too_few():
-    found = balance.check("", ("a", "b"), np.array([3, 1]), np.array([[0.5, 0.5]]), np.array([4]))
-    assert (found.holds, found.p_value, found.sentence) == (None, None, "Too few draws to check.")
+    found = balance.check(TITLE, ("a", "b"), np.array([3, 1]), np.array([[0.5, 0.5]]), np.array([4]))
+    assert (found.holds, found.p_value, str(found.sentence)) == (None, None, "Too few draws to check.")
 
 
 def test_rare_variants_are_checked_together():
     patterns = np.array([[0.98, 0.01, 0.01]])
-    fits = balance.check("", ("a", "b", "c"), np.array([295, 4, 1]), patterns, np.array([300]))
-    assert "(1)" in fits.method
-    assert not balance.check("", ("a", "b", "c"), np.array([260, 30, 10]), patterns, np.array([300])).holds
+    fits = balance.check(TITLE, ("a", "b", "c"), np.array([295, 4, 1]), patterns, np.array([300]))
+    assert "(1)" in str(fits.method)
+    assert not balance.check(TITLE, ("a", "b", "c"), np.array([260, 30, 10]), patterns, np.array([300])).holds

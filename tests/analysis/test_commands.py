@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -40,7 +41,8 @@ def run(*arguments):
 def test_a_store_and_the_memory_it_came_from_say_the_same(store):
     directory, log = store
     found = analysis.report(directory, "hero")
-    assert found == analysis.report(log.store, "hero")
+    assert found == replace(analysis.report(log.store, "hero"), history=found.history)
+    assert [step.action for step in found.history] == ["create", "start"]
     assert found.health.n_assignments == 30
 
 
@@ -50,7 +52,15 @@ def test_all_experiments_or_those_named_are_written(store, tmp_path):
     assert str(tmp_path / "out" / "hero" / "report.html") in done.output.replace("\n", "")
     assert (tmp_path / "out" / "other" / "report.json").is_file()
     run("hero", "--log", store[0], "--out", tmp_path / "one")
-    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["hero", "index.html"]
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["csv", "hero", "index.html"]
+
+
+def test_pages_and_what_is_printed_speak_the_language_asked_for(store, tmp_path):
+    done = run("hero", "--log", store[0], "--out", tmp_path, "--language", "pl")
+    assert '<html lang="pl">' in (tmp_path / "hero" / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="pl">' in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "dotychczas" in done.output
+    assert run("hero", "--log", store[0], "--out", tmp_path, "--language", "xx").exit_code == 2
 
 
 def test_what_is_not_there_is_said(store, tmp_path):

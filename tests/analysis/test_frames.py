@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import crediting, frames
-from engine.errors import UnknownExperiment
-from engine.experiments import Experiment, ExposureRule, FixedSpec, Metric, MetricKind, ThompsonSpec, Variant
+from analysis import crediting, frames, metrics
+from engine.errors import InvalidRequest, UnknownExperiment
+from engine.experiments import (
+    ContextField,
+    Experiment,
+    ExposureRule,
+    FieldType,
+    FixedSpec,
+    Metric,
+    MetricKind,
+    ThompsonSpec,
+    Variant,
+)
 from engine.randomness import ONE
 from engine.records import Group
 from engine.rewards import RewardLedger
@@ -19,7 +29,7 @@ BANDIT = replace(TEST, experiment_id="offer", policy=ThompsonSpec(control_share=
 
 
 def counts(frame):
-    return {count.what: count.n for count in frame.left_out if count.n}
+    return {count.what.key: count.n for count in frame.left_out if count.n}
 
 
 def test_columns_say_what_was_logged(new_log):
@@ -54,7 +64,7 @@ def test_a_draw_whose_propensity_does_not_hold_is_left_out_and_counted(new_log, 
     frame = frames.read(log.store, "hero")
     broken = changes.get("eligible") is None
     assert frame.assignments.is_usable.tolist() == [True, not broken]
-    assert counts(frame) == ({"draws whose logged propensity does not hold": 1} if broken else {})
+    assert counts(frame) == ({"left_out.broken_propensity": 1} if broken else {})
 
 
 def test_an_outcome_that_was_taken_back_does_not_count(new_log):
@@ -65,7 +75,7 @@ def test_an_outcome_that_was_taken_back_does_not_count(new_log):
     log.observe(made, "", 0.3, void_of=first)
     frame = frames.read(log.store, "hero")
     assert len(frame.outcomes) == 1
-    assert counts(frame) == {"outcomes taken back by a later one": 1}
+    assert counts(frame) == {"left_out.taken_back": 1}
 
 
 def test_outcomes_of_nobody_here_and_values_that_are_none_are_counted(new_log):
@@ -75,7 +85,8 @@ def test_outcomes_of_nobody_here_and_values_that_are_none_are_counted(new_log):
     log.observe(made, "click", 0.1, float("inf"))
     frame = frames.read(log.store, "hero")
     assert len(frame.outcomes) == 0
-    assert sum(counts(frame).values()) == 2
+    assert counts(frame) == {"left_out.not_ours": 1, "left_out.not_finite": 1}
+    assert all(str(count.what) for count in frame.left_out)
 
 
 def test_an_unknown_experiment_says_which_there_are(new_log):
@@ -119,9 +130,8 @@ def test_the_window_runs_from_the_exposure_and_holds_both_its_ends(new_log, age,
     frame = frames.read(log.store, "hero")
     rows = frame.assignments
     subjects = crediting.units(frame, rows.is_usable, rows.variant, rows.stratum, rows.at)
-    assert crediting.sample(frame, subjects, frame.experiment.metrics[0]).values.tolist() == [counted]
-    left = {count.what: count.n for count in crediting.not_credited(frame, subjects)}
-    assert sum(left.values()) == 1 - counted
+    assert metrics.sample(frame, subjects, frame.experiment.metrics[0]).values.tolist() == [counted]
+    assert sum(count.n for count in crediting.not_credited(frame, subjects)) == 1 - counted
 
 
 @pytest.mark.parametrize(("grace", "end", "n_open"), [(0, 1.0, 0), (0, 0.9, 1), (1, 1.9, 1), (1, 2.0, 0)])
@@ -132,7 +142,7 @@ def test_a_window_closes_at_the_logs_end(new_log, grace, end, n_open):
     frame = frames.read(log.store, "hero")
     rows = frame.assignments
     subjects = crediting.units(frame, rows.is_usable, rows.variant, rows.stratum, rows.at)
-    found = crediting.sample(frame, subjects, frame.experiment.metrics[0])
+    found = metrics.sample(frame, subjects, frame.experiment.metrics[0])
     assert (found.n_open, len(found.values)) == (n_open, 1 - n_open)
 
 
@@ -145,8 +155,85 @@ def test_revenue_adds_up_and_is_capped(new_log):
     frame = frames.read(log.store, "hero")
     metric = frame.experiment.metrics[0]
     subjects = crediting.assignments(frame, frame.assignments.is_usable)
-    assert crediting.sample(frame, subjects, metric, 10.0).values.tolist() == [10.0]
-    assert crediting.sample(frame, subjects, metric).values.tolist() == [14.0]
+    found = metrics.sample(frame, subjects, metric)
+    assert (found.values.tolist(), found.uncapped.tolist()) == ([10.0], [14.0])
+
+
+def test_several_metrics_are_made_of_one_outcome(new_log):
+    made_of = Metric("bought", of="order"), Metric("spent", MetricKind.REVENUE, of="order"), Metric("click")
+    log = new_log(replace(TEST, metrics=made_of))
+    log.assign("one")
+    for name in ("order", "click", "bought", "order"):
+        log.observe("one", name, 0.1)
+    frame = frames.read(log.store, "hero")
+    assert frame.outcome_names == ("click", "order")
+    assert frame.outcomes.metric.tolist() == [1, 0, 1]
+
+
+def test_an_outcome_belongs_to_its_own_experiments_assignment(new_log):
+    log = new_log(TEST)
+    elsewhere = log.assign("one", experiment_id="other")
+    made = log.assign("one")
+    for of in (made, elsewhere, "one"):
+        log.observe(of, "click", 0.1)
+    frame = frames.read(log.store, "hero")
+    assert frame.outcomes.row.tolist() == [0, -1]
+    assert counts(frame) == {"left_out.not_ours": 1}
+
+
+def test_only_an_earlier_policy_of_another_kind_is_left_out(new_log):
+    log = new_log(replace(TEST, policy=FixedSpec({"a": 0.5, "b": 0.5})))
+    log.assign("one")
+    log.update(replace(log.experiment, policy=ThompsonSpec()))
+    log.assign("two")
+    frame = frames.read(log.store, "hero")
+    assert frame.assignments.is_usable.tolist() == [False, True]
+    assert counts(frame) == {"left_out.other_policy": 1}
+
+
+def test_distributions_are_numbered_once_and_never_mixed_within_a_stratum(new_log):
+    log = new_log(TEST)
+    for at, shares in enumerate([(0.5, 0.5), (0.25, 0.75), (0.5, 0.5)]):
+        log.assign(f"unit {at}", at, shares)
+    log.assign("reversed", 3, eligible=("b", "a"), variant="b", distribution=(ONE // 4, 3 * ONE // 4))
+    log.default("nothing drawn", 4)
+    rows = frames.read(log.store, "hero").assignments
+    shares = [None if place < 0 else rows.patterns[place].tolist() for place in rows.pattern.tolist()]
+    assert shares == [[0.5, 0.5], [0.25, 0.75], [0.5, 0.5], [0.75, 0.25], None]
+    assert len(set(rows.stratum.tolist())) == 4
+    assert rows.stratum[0] == rows.stratum[2]
+
+
+FIELDS = (
+    ContextField("device", FieldType.TEXT),
+    ContextField("new", FieldType.FLAG),
+    ContextField("tags", FieldType.TEXTS),
+)
+
+
+def test_the_context_is_read_when_it_is_asked_for(new_log):
+    log = new_log(replace(TEST, context=FIELDS))
+    log.assign("one", context={"device": "phone", "new": True, "tags": ("a",)})
+    log.assign("two", context={"device": "desk"})
+    log.assign("three", context={"device": "phone"})
+    frame = frames.read(log.store, "hero")
+    assert not frame.contexts.known
+    log.assign("four", context={"device": "car"})
+    assert frame.context("device").values().tolist() == ["phone", "desk", "phone"]
+    assert frame.context("new").tolist()[0] == 1
+    assert np.isnan(frame.context("new")[1:]).all()
+    assert frame.context("device") is frame.context("device")
+    with pytest.raises(InvalidRequest, match="tags"):
+        frame.context("tags")
+
+
+def test_words_that_are_all_different_are_as_many_codes(new_log):
+    log = new_log(replace(TEST, context=FIELDS))
+    for number in range(2000):
+        log.assign(f"unit {number}", context={"device": f"device {number}"})
+    device = frames.read(log.store, "hero").context("device")
+    assert len(device.words) == 2000
+    assert device.codes.tolist() == list(range(2000))
 
 
 EVENTS = st.lists(
@@ -183,7 +270,7 @@ def test_a_bandits_outcomes_are_credited_as_the_engine_credits_them(new_log, eve
     }
     frame = frames.read(log.store, "offer")
     subjects = crediting.assignments(frame, frame.assignments.is_usable)
-    found = crediting.sample(frame, subjects, frame.experiment.metrics[0])
+    found = metrics.sample(frame, subjects, frame.experiment.metrics[0])
     assert found.n_open == 0
     assert found.values.tolist() == [rewards[row.assignment_id] for row in made]
 

@@ -1,0 +1,124 @@
+"""What a policy that learns finds: its groups against each other, its variants corrected for how they were drawn.
+
+The contrast of groups comes first. Units were drawn into the control's share before the policy saw them, so it is a
+plain test of the policy as a whole, and the only answer for what belongs to a unit. Variants are compared by weighted
+scores where an assignment has the metric by itself; their naive means stand beside those and never alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from analysis import adaptive, balance, bias, comparing, crediting, fixed, lift, metrics
+from analysis.comparing import Comparing, Labels, alone
+from analysis.crediting import Part, Subjects
+from analysis.designs import parts
+from analysis.document import Count, Grid, Row, Table, Word
+from analysis.estimate import Estimate, Validity
+from analysis.findings import Findings, MetricFindings
+from analysis.frames import Frame
+from analysis.metrics import Sample
+from analysis.sequential import logged
+from analysis.texts import text
+from engine.experiments import Metric
+
+
+def findings(frame: Frame, *, in_full: bool = True) -> Findings:
+    """Return what a policy that learns finds; not in full, without what explains it."""
+    rows = frame.assignments
+    drawn = adaptive.draws(frame)
+    subjects = crediting.assignments(frame, drawn & rows.is_exposed)
+    groups = adaptive.group_subjects(frame)
+    labels = _labels(frame)
+    before = bias.before(frame, groups, labels.names, labels.baseline) if _has_groups(frame) else None
+    return Findings(
+        design=text("design.bandit_groups" if _has_groups(frame) else "design.bandit"),
+        metrics={
+            metric.name: _metric(frame, subjects, groups, metric, in_full=in_full)
+            for metric in frame.experiment.metrics
+        },
+        checks=(
+            *parts.ratio_checks(frame, drawn),
+            *((balance.groups(frame),) if _has_groups(frame) else ()),
+            *((before.check,) if before else ()),
+        ),
+        evidence=parts.ratio_evidence(frame, drawn) if in_full else (),
+        grids=(before.grid,) if before else (),
+        traffic=fixed.traffic(frame, rows.at[drawn], rows.variant[drawn], text("traffic.draws")) if in_full else None,
+        allocation=adaptive.allocation(frame) if in_full else None,
+        left_out=(
+            Count(int((drawn & ~rows.is_exposed).sum()), text("left_out.unexposed_draws")),
+            Count(groups.n_switched, text("left_out.switched_groups")),
+            *crediting.not_credited(frame, subjects, Part.MEANS),
+            *crediting.not_credited(frame, groups, Part.GROUPS),
+        ),
+        cautions=(),
+    )
+
+
+def _has_groups(frame: Frame) -> bool:
+    return bool(frame.assignments.is_control_group.any())
+
+
+def _labels(frame: Frame) -> Labels:
+    return Labels(
+        adaptive.GROUPS,
+        adaptive.CONTROL_GROUP,
+        logged.groups(frame.assignments),
+        frame.experiment.plan,
+        len(frame.experiment.goals),
+        parts.is_over(frame),
+    )
+
+
+def _metric(frame: Frame, subjects: Subjects, groups: Subjects, metric: Metric, *, in_full: bool) -> MetricFindings:
+    grouped = metrics.sample(frame, groups, metric)
+    both = _comparing(frame, grouped, metric)
+    by_group = _groups(frame, both)
+    notes = parts.notes(both) if in_full and _has_groups(frame) else ()
+    over_time = comparing.over_time(both) if in_full and _has_groups(frame) else None
+    grids = tuple(_of_groups(frame, groups, both)) if in_full and _has_groups(frame) else ()
+    if not adaptive.is_by_assignment(metric):
+        return MetricFindings((by_group,), grouped.n_open, (*notes, text("note.by_unit")), over_time, grids)
+    scored = adaptive.scored(frame, metrics.sample(frame, subjects, metric), metric)
+    by_variant = adaptive.variants(scored), _naive(frame, scored.sample, metric)
+    tables = (by_group, *by_variant) if _has_groups(frame) else (by_variant[0], by_group, by_variant[1])
+    if not in_full:
+        return MetricFindings(tables, grouped.n_open, notes)
+    over_time = over_time if _has_groups(frame) else adaptive.over_time(scored)
+    return MetricFindings(tables, grouped.n_open, notes, over_time, (adaptive.weights(scored), *grids))
+
+
+def _comparing(frame: Frame, grouped: Sample, metric: Metric) -> Comparing:
+    return Comparing.of(grouped, metric, _labels(frame), is_goal=metric in frame.experiment.goals)
+
+
+def _groups(frame: Frame, both: Comparing) -> Table:
+    """Return the policy's group against the control's, or all that was served where there is no control's."""
+    units = text("table.units")
+    if _has_groups(frame):
+        rows = comparing.compared(both, both.labels.alone, adaptive.CONTROL_GROUP)
+        baseline = adaptive.GROUPS[adaptive.CONTROL_GROUP]
+        return Table("groups", text("table.groups"), units, baseline, rows, text("table.groups_note"))
+    served = comparing.shown(both, both.labels.alone[adaptive.POLICY_GROUP :])
+    return Table("served", text("table.served"), units, "", served, text("table.served_note"))
+
+
+def _naive(frame: Frame, sample: Sample, metric: Metric) -> Table:
+    """Return each variant over its own draws, marked as naive and compared with nothing."""
+    cells = metrics.cells(sample, metric, len(frame.variants), stratified=False)
+    rows = tuple(Row(name, Word.NOT_COMPARED, _marked(lift.value(cells, of))) for name, of in alone(frame.variants))
+    return Table("naive", text("table.naive"), text("table.draws"), "", rows, text("table.naive_note"))
+
+
+def _marked(value: Estimate) -> Estimate:
+    return replace(value, validity=Validity.NAIVE) if value.interval else value
+
+
+def _of_groups(frame: Frame, groups: Subjects, both: Comparing) -> Iterator[Grid]:
+    """Yield what explains the contrast of groups."""
+    yield from parts.extremes(both)
+    if both.is_plain:
+        yield from parts.by_segment(frame, groups, both)
+        yield from parts.chances(both)

@@ -1,0 +1,87 @@
+"""What both designs show: ratio checks, segments, chances, what cutting changes, and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from analysis import balance, bayes, comparing, metrics, segments, uncapped
+from analysis.arrays import Flags
+from analysis.cells import Side, side
+from analysis.comparing import Comparing
+from analysis.crediting import Counted, Subjects
+from analysis.document import Check, Grid, Timeline
+from analysis.frames import Frame
+from analysis.texts import Text, text
+from engine.experiments import ExposureRule, Status
+
+
+def ratio_checks(frame: Frame, drawn: Flags) -> tuple[Check, ...]:
+    """The assigned draws test the engine; the exposed ones, where exposures are reported, the product."""
+    checks = [balance.variants(frame, drawn, text("balance.assigned"))]
+    if frame.experiment.exposure is ExposureRule.REPORTED:
+        checks.append(balance.variants(frame, drawn & frame.assignments.is_exposed, text("balance.exposed")))
+    return tuple(checks)
+
+
+def ratio_evidence(frame: Frame, drawn: Flags) -> tuple[Timeline, ...]:
+    """Return the evidence over time that rows are lost or added, of the same draws as `ratio_checks`."""
+    found = [balance.evidence(frame, drawn, text("balance.assigned"))]
+    if frame.experiment.exposure is ExposureRule.REPORTED:
+        found.append(balance.evidence(frame, drawn & frame.assignments.is_exposed, text("balance.exposed")))
+    return tuple(each for each in found if each is not None)
+
+
+def is_over(frame: Frame) -> bool:
+    """Whether the experiment has ended for good."""
+    return frame.state.status in (Status.CONCLUDED, Status.ARCHIVED)
+
+
+def counted(metric: Comparing) -> Text:
+    """Return the words of what n counts."""
+    return text("table.units" if metric.sample.counted is Counted.UNIT else "table.draws")
+
+
+def having(frame: Frame, factor: str, level: str) -> Side:
+    """Return the even mix of the variants with a level of a factor."""
+    members = [frame.variants.index(v.name) for v in frame.experiment.variants if v.levels.get(factor) == level]
+    return side(len(frame.variants), members)
+
+
+def notes(metric: Comparing) -> tuple[Text, ...]:
+    """Return what a reader must know of a metric's comparisons."""
+    said = [text("note.together")] if len(metric.labels.names) > 2 else []
+    said += metrics.filled(metric.sample, metric.metric)
+    if not metric.labels.is_over and metric.is_goal and metric.is_plain:
+        said.append(comparing.days_remaining(metric))
+    return tuple(said)
+
+
+def extremes(metric: Comparing) -> Iterator[Grid]:
+    """Yield values and lifts with and without the cut of large values, where one is declared."""
+    whole = metrics.uncapped(metric.sample, metric.metric, len(metric.labels.names)) if metric.is_plain else None
+    if whole is not None:
+        cut = metrics.share_cut(metric.sample, len(metric.labels.names))
+        yield uncapped.grid(metric.labels.names, metric.cells, whole, cut, metric.labels.baseline)
+
+
+def by_segment(frame: Frame, subjects: Subjects, metric: Comparing) -> Iterator[Grid]:
+    """Yield lifts by each text and flag of the context, as it was at a unit's first assignment."""
+    fields = segments.fields(frame.experiment)
+    first = subjects.first[: len(metric.sample)]
+    for field in fields:
+        found = segments.grid(
+            segments.of_field(frame.context(field), first),
+            metric.sample,
+            metric.metric,
+            field,
+            names=metric.labels.names,
+            control=metric.labels.baseline,
+            n_fields=len(fields),
+        )
+        if found is not None:
+            yield found
+
+
+def chances(metric: Comparing) -> Iterator[Grid]:
+    """Yield each label's chance to win and what choosing it is expected to cost."""
+    yield bayes.shown(metric.cells, metric.labels.names, metric.labels.baseline, metric.metric.better)
