@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.document import Report
-from analysis.render import to_html, to_markdown, write, write_index
+from analysis.pages.render import to_html, to_markdown, write, write_index
 from analysis.reporting import report
 from analysis.unit_report import report_on_units
 

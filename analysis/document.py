@@ -261,7 +261,7 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as JSON, the same bytes for the same report."""
-        from analysis import encoding
+        from analysis.pages import encoding
 
         return encoding.encode(self)
 
@@ -272,7 +272,7 @@ class Report:
         Raises:
             InvalidRequest: it is no report, or one of another version.
         """
-        from analysis import encoding
+        from analysis.pages import encoding
 
         try:
             data = json.loads(text)

@@ -7,8 +7,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from analysis import decisions, describing, designs, frames, glossary
+from analysis import designs
 from analysis.arrays import distinct
+from analysis.deciding import decisions
+from analysis.deciding.verdict import verdict
+from analysis.designs.findings import Findings, MetricFindings
 from analysis.document import (
     REPORT_VERSION,
     Count,
@@ -17,12 +20,12 @@ from analysis.document import (
     Period,
     Report,
 )
-from analysis.findings import Findings, MetricFindings
-from analysis.frames import Frame
-from analysis.parquet_source import open_log
-from analysis.sources import LogSource
+from analysis.logs import frames
+from analysis.logs.frames import Frame
+from analysis.logs.parquet_source import open_log
+from analysis.logs.sources import LogSource
+from analysis.pages import describing, glossary
 from analysis.texts import Text, text
-from analysis.verdict import verdict
 from engine.clock import from_micros
 from engine.experiments import Metric, Status
 from engine.records import Source

@@ -1,7 +1,7 @@
 """Words that a report says, kept apart from any language: a key of the catalogues, and what is filled in.
 
 A report is data. It holds a Text where a reader will see words, and a Number where they will see a number; the language
-comes in when a page is made (`analysis.languages`). `str(text)` is English.
+comes in when a page is made (`analysis.pages.languages`). `str(text)` is English.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Number:
     places: int | None = None
 
     def __str__(self) -> str:
-        from analysis.languages import ENGLISH
+        from analysis.pages.languages import ENGLISH
 
         return ENGLISH.number(self)
 
@@ -62,7 +62,7 @@ class Text:
     args: Mapping[str, Arg] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        from analysis.languages import ENGLISH
+        from analysis.pages.languages import ENGLISH
 
         return ENGLISH.say(self)
 

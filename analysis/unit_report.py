@@ -12,18 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from analysis import balance, decisions, describing, glossary, lift, metrics, unit_table
-from analysis.cells import Cells, Shape, Side
-from analysis.comparing import alone
-from analysis.crediting import Counted
+from analysis.checks import balance
+from analysis.deciding import decisions
+from analysis.deciding.verdict import verdict
+from analysis.designs.comparing import alone
 from analysis.document import REPORT_VERSION, Check, Count, Health, MetricReport, Report, Row, Table, Word
 from analysis.estimate import Estimate, Scale
-from analysis.metrics import SHARES
+from analysis.lifts import lift
+from analysis.lifts.cells import Cells, Shape, Side
+from analysis.logs import metrics, unit_table
+from analysis.logs.crediting import Counted
+from analysis.logs.metrics import SHARES
+from analysis.logs.unit_table import Gathered
+from analysis.pages import describing, glossary
 from analysis.planning.needs import weights
 from analysis.sequential import asymptotic, choice
 from analysis.texts import text
-from analysis.unit_table import Gathered
-from analysis.verdict import verdict
 from engine.experiments import Experiment, Looking, Metric, MetricKind, Status
 
 

@@ -28,8 +28,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from analysis import frames, report
-from analysis.frames import ASSIGNMENT_COLUMNS, OUTCOME_COLUMNS, Frame
+from analysis import report
+from analysis.logs import frames
+from analysis.logs.frames import ASSIGNMENT_COLUMNS, OUTCOME_COLUMNS, Frame
 from engine.clock import EPOCH
 from engine.columns import Coded
 from engine.definition import define

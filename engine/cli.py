@@ -29,9 +29,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("simulators.commands", "Serve four experiments to simulated customers."),
     "replay": ("simulators.commands", "Replay a randomised CSV with a policy."),
     "simulate": ("simulators.commands", "Rehearse an experiment file in a simulated world."),
-    "plan": ("analysis.plan_commands", "Say how many units an experiment needs, and how long."),
-    "report": ("analysis.commands", "Write the reports of a store's experiments."),
-    "export": ("analysis.export_commands", "Write a store's log as Parquet."),
+    "plan": ("analysis.commands.plan", "Say how many units an experiment needs, and how long."),
+    "report": ("analysis.commands.report", "Write the reports of a store's experiments."),
+    "export": ("analysis.commands.export", "Write a store's log as Parquet."),
 }
 """The module of each command, whose `COMMANDS` has it by name, and what the list of commands says of it."""
 

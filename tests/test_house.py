@@ -24,9 +24,7 @@ COMMAND_FILES = (
     "engine/cli.py",
     "engine/commands/",
     "simulators/commands.py",
-    "analysis/commands.py",
-    "analysis/plan_commands.py",
-    "analysis/export_commands.py",
+    "analysis/commands/",
 )
 
 OWNERS = {
@@ -42,11 +40,11 @@ OWNERS = {
     "armlift.v1": ("engine/service/", "engine/storage/rows.py", "proto/armlift/"),
     "armlift.log": ("engine/service/", "engine/storage/rows.py", "proto/armlift/"),
     "uvloop": ("engine/service/", "engine/commands/"),
-    "matplotlib": ("analysis/plots.py",),
-    "jinja2": ("analysis/render.py",),
-    "markupsafe": ("analysis/render.py",),
-    "narwhals": ("analysis/unit_table.py",),
-    "duckdb": ("analysis/duck.py",),
+    "matplotlib": ("analysis/pages/plots.py",),
+    "jinja2": ("analysis/pages/render.py",),
+    "markupsafe": ("analysis/pages/render.py",),
+    "narwhals": ("analysis/logs/unit_table.py",),
+    "duckdb": ("analysis/logs/duck.py",),
     "click": COMMAND_FILES,
     "rich": (*COMMAND_FILES, "simulators/showing.py"),
 }

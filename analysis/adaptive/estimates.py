@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis import metrics
 from analysis.adaptive import means, ratios, weighting
 from analysis.adaptive.means import Mean
 from analysis.adaptive.ratios import Pair
@@ -15,8 +14,9 @@ from analysis.adaptive.scored import Part, Scored
 from analysis.adaptive.scoring import effective_size
 from analysis.adaptive.weighting import Weighting
 from analysis.arrays import Floats
-from analysis.crediting import Counted
 from analysis.estimate import LEVEL, Estimate, Holds, Scale, error_rate, not_evaluable
+from analysis.logs import metrics
+from analysis.logs.crediting import Counted
 from analysis.texts import Text, count, text
 from engine.experiments import Looking, Plan
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis import crediting, timeline
 from analysis.arrays import Flags
-from analysis.crediting import Subjects
 from analysis.document import Timeline
-from analysis.frames import Frame
+from analysis.logs import crediting, timeline
+from analysis.logs.crediting import Subjects
+from analysis.logs.frames import Frame
 from analysis.texts import text
 from engine.records import Source
 

@@ -10,8 +10,8 @@ import numpy as np
 from analysis.adaptive import models, scoring
 from analysis.adaptive.drawn import Context, Drawn
 from analysis.arrays import Floats, Ints
-from analysis.frames import Frame
-from analysis.metrics import SHARES, Sample
+from analysis.logs.frames import Frame
+from analysis.logs.metrics import SHARES, Sample
 from engine.columns import Coded
 from engine.experiments import ContextualSpec, FieldType, Metric, MetricKind
 

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis import timeline
 from analysis.adaptive import estimates
 from analysis.adaptive.scored import Part, Scored
 from analysis.arrays import Floats, Ints
 from analysis.document import Band, Trajectory
 from analysis.estimate import Estimate, Holds, error_rate, not_evaluable
+from analysis.logs import timeline
 from analysis.sequential import asymptotic, betting, choice
 from analysis.texts import count, text
 

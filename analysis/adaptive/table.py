@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from analysis import decisions
 from analysis.adaptive import estimates, sequences
 from analysis.adaptive.scored import Scored
+from analysis.deciding import decisions
 from analysis.document import Row, Table, Word
 from analysis.texts import text
 from engine.experiments import Looking

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from analysis import adaptive, balance, bias, comparing, crediting, fixed, lift, metrics
-from analysis.comparing import Comparing, Labels, alone
-from analysis.crediting import Part, Subjects
-from analysis.designs import parts
+from analysis import adaptive
+from analysis.checks import balance, bias
+from analysis.designs import comparing, fixed, parts
+from analysis.designs.comparing import Comparing, Labels, alone
+from analysis.designs.findings import Findings, MetricFindings
 from analysis.document import Count, Grid, Row, Table, Word
 from analysis.estimate import Estimate, Validity
-from analysis.findings import Findings, MetricFindings
-from analysis.frames import Frame
-from analysis.metrics import Sample
+from analysis.lifts import lift
+from analysis.logs import crediting, metrics
+from analysis.logs.crediting import Part, Subjects
+from analysis.logs.frames import Frame
+from analysis.logs.metrics import Sample
 from analysis.sequential import logged
 from analysis.texts import text
 from engine.experiments import Metric

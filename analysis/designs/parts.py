@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analysis import balance, bayes, comparing, metrics, segments, uncapped
 from analysis.arrays import Flags
-from analysis.cells import Side, side
-from analysis.comparing import Comparing
-from analysis.crediting import Counted, Subjects
+from analysis.checks import balance
+from analysis.deciding import bayes, segments
+from analysis.designs import comparing
+from analysis.designs.comparing import Comparing
 from analysis.document import Check, Grid, Timeline
-from analysis.frames import Frame
+from analysis.lifts import uncapped
+from analysis.lifts.cells import Side, side
+from analysis.logs import metrics
+from analysis.logs.crediting import Counted, Subjects
+from analysis.logs.frames import Frame
 from analysis.texts import Text, text
 from engine.experiments import ExposureRule, Status
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analysis import best, bias, comparing, crediting, factorial, fixed, metrics, novelty
-from analysis.comparing import Comparing, Labels
-from analysis.designs import parts
+from analysis.checks import bias
+from analysis.deciding import novelty
+from analysis.designs import comparing, fixed, parts
+from analysis.designs.comparing import Comparing, Labels
+from analysis.designs.findings import Findings, MetricFindings
+from analysis.designs.fixed import Arrival
 from analysis.document import Count, Grid, Table
-from analysis.findings import Findings, MetricFindings
-from analysis.fixed import Arrival
-from analysis.frames import Frame
+from analysis.factors import best, factorial
+from analysis.logs import crediting, metrics
+from analysis.logs.frames import Frame
 from analysis.sequential import logged
 from analysis.texts import Text, text
 from engine.experiments import ExposureRule, Metric

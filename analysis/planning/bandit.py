@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from analysis import frames, reporting
+from analysis import reporting
 from analysis.document import Grid, Word
 from analysis.estimate import LEVEL, Estimate, Scale, error_rate
-from analysis.intervals import wilson
+from analysis.lifts.intervals import wilson
+from analysis.logs import frames
 from analysis.texts import count, text
 from engine.experiments import Experiment
 from simulators.doors import EngineDoor

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from analysis import crediting, metrics
 from analysis.arrays import Floats, Ints
-from analysis.cells import Cells, Shape
-from analysis.frames import Frame
-from analysis.moments import Moments
+from analysis.lifts.cells import Cells, Shape
+from analysis.lifts.moments import Moments
+from analysis.logs import crediting, metrics
+from analysis.logs.frames import Frame
 from analysis.planning.needs import Baseline
 from analysis.planning.pages import Known
 from engine.experiments import Experiment, MetricKind

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.cells import Shape
 from analysis.estimate import LEVEL, error_rate
+from analysis.lifts.cells import Shape
 from analysis.planning.looking import design
 from engine.experiments import Experiment, FixedSpec, Metric, Plan
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.arrays import Flags, Floats, Ints
-from analysis.cells import Side
 from analysis.estimate import Estimate, Holds, Validity, error_rate, not_evaluable
-from analysis.metrics import Sample
+from analysis.lifts.cells import Side
+from analysis.logs.metrics import Sample
 from analysis.sequential import asymptotic, betting
 from analysis.sequential.betting import Scores
 from analysis.texts import Text, count, plain, text

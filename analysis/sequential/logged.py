@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.arrays import Floats
-from analysis.frames import Assignments
+from analysis.logs.frames import Assignments
 from engine.randomness import ONE
 
 

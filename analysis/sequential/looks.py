@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.arrays import Floats, Ints
-from analysis.cells import Cells
-from analysis.metrics import Sample
-from analysis.moments import Moments
+from analysis.lifts.cells import Cells
+from analysis.lifts.moments import Moments
+from analysis.logs.metrics import Sample
 
 
 def cumulative(sample: Sample, cells: Cells, ends: Ints) -> Iterator[Cells]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.arrays import Ints
-from analysis.cells import Cells
 from analysis.estimate import Estimate, Holds, error_rate, not_evaluable
-from analysis.metrics import Sample
+from analysis.lifts.cells import Cells
+from analysis.logs.metrics import Sample
 from analysis.sequential import asymptotic, boundaries, looks
 from analysis.texts import count, text
 from engine.experiments import Plan

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from analysis import timeline
 from analysis.arrays import Floats, Ints
 from analysis.document import Check, Share, Timeline
+from analysis.logs import timeline
 from analysis.texts import Name, Text, plain, probability, text
 
 ALARM = 0.001

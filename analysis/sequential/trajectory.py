@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import timeline
 from analysis.arrays import Ints
-from analysis.cells import Cells, Side
 from analysis.document import Band, Trajectory
 from analysis.estimate import Estimate
+from analysis.lifts.cells import Cells, Side
+from analysis.logs import timeline
 from analysis.sequential import choice, looks
 from analysis.sequential.choice import Watched
 from analysis.texts import Name, text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from analysis.deciding.verdict import verdict
 from analysis.document import (
     Band,
     Check,
@@ -25,7 +26,6 @@ from analysis.document import (
 )
 from analysis.estimate import Estimate, Holds, Scale, not_evaluable
 from analysis.texts import Number, Style, count, duration, plain, probability, text
-from analysis.verdict import verdict
 from engine.experiments import Brief
 
 EVIL = '=cmd|"<script>alert(1)</script>'

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from analysis.cells import Cells, Shape
 from analysis.estimate import Scale
-from analysis.moments import Moments
+from analysis.lifts.cells import Cells, Shape
+from analysis.lifts.moments import Moments
 from analysis.texts import text
 
 ESTIMAND = text("method.none")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis import lift
-from analysis.cells import Cells, Shape
 from analysis.estimate import Scale
-from analysis.metrics import Sample
-from analysis.moments import Moments
+from analysis.lifts import lift
+from analysis.lifts.cells import Cells, Shape
+from analysis.lifts.moments import Moments
+from analysis.logs.metrics import Sample
 from analysis.texts import text
 
 PLUS, MINUS = np.array([0.0, 1.0]), np.array([1.0, 0.0])

@@ -10,9 +10,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import analysis
-from analysis import overview, plots, spreadsheets
 from analysis.document import Forest, Grid, Word
-from analysis.languages import CODES
+from analysis.pages import overview, plots, spreadsheets
+from analysis.pages.languages import CODES
 from analysis.texts import text
 from tests.analysis import made
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from analysis import intervals
 from analysis.adaptive import means, ratios
 from analysis.adaptive.means import Mean
 from analysis.adaptive.ratios import Pair
+from analysis.lifts import intervals
 
 
 def scores(seed=0, n=200, base=3.0):

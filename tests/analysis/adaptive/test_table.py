@@ -6,9 +6,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from analysis import adaptive, crediting, frames, metrics
+from analysis import adaptive
 from analysis.adaptive.scored import is_by_assignment
 from analysis.document import Word
+from analysis.logs import crediting, frames, metrics
 from analysis.texts import Text
 from engine.experiments import (
     Better,

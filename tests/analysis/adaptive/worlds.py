@@ -7,9 +7,10 @@ from functools import cache
 
 import numpy as np
 
-from analysis import adaptive, frames
-from analysis.frames import Frame
-from analysis.metrics import Sample
+from analysis import adaptive
+from analysis.logs import frames
+from analysis.logs.frames import Frame
+from analysis.logs.metrics import Sample
 from engine.experiments import ContextualSpec, Experiment, Metric, Plan, RewardTerm, ThompsonSpec, Variant
 from tests.analysis.conftest import Log
 

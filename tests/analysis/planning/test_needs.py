@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 
-from analysis.cells import Shape
+from analysis.lifts.cells import Shape
 from analysis.planning import needs
 from analysis.planning.looking import design
 from analysis.planning.needs import Baseline, Split

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from analysis.plan_commands import plan
+from analysis.commands.plan import plan
 from engine.errors import ArmliftError
 
 FILE = """

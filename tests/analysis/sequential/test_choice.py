@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.cells import side
 from analysis.estimate import Holds, Validity, error_rate, not_evaluable
+from analysis.lifts.cells import side
 from analysis.sequential import Watched, anytime, asymptotic, choice
 from analysis.texts import text
 from engine.experiments import Metric, MetricKind, Plan

@@ -1,6 +1,6 @@
 import numpy as np
 
-from analysis import frames
+from analysis.logs import frames
 from analysis.sequential import logged
 from engine.experiments import Experiment, FixedSpec, Metric, ThompsonSpec, Variant
 

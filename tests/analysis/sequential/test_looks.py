@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.moments import Moments
+from analysis.lifts.moments import Moments
 from analysis.sequential import looks
 from tests.analysis.making_samples import cells, sample
 

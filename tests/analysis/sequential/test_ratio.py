@@ -3,7 +3,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from analysis import balance, frames
+from analysis.checks import balance
+from analysis.logs import frames
 from analysis.sequential import ratio
 from analysis.texts import text
 from engine.experiments import Experiment, FixedSpec, Metric, Variant

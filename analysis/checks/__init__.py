@@ -1,0 +1,1 @@
+"""Whether a log can be trusted: counts against propensities, and what differed beforehand."""

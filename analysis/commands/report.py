@@ -1,0 +1,46 @@
+"""The command `armlift report`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import click
+from rich.progress import track
+
+import analysis
+from analysis.logs.parquet_source import open_log
+from analysis.pages import languages
+from engine.errors import InvalidRequest
+
+
+@click.command()
+@click.argument("experiments", metavar="[EXPERIMENT]...", nargs=-1)
+@click.option("--log", "log", required=True, type=click.Path(path_type=Path), help="The directory of a store.")
+@click.option("--out", "out", default="out/report", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--language", default="en", show_default=True, type=click.Choice(languages.CODES), help="The language of the pages."
+)
+def report(experiments: tuple[str, ...], log: Path, out: Path, language: str) -> None:
+    """Write the report of experiments, or of all, from a store's log: HTML, Markdown, JSON and CSV, and an index.
+
+    \b
+    Example:
+      armlift report home-offer --log store --out out/report
+    """
+    with closing(open_log(log)) as reader:
+        chosen = experiments or tuple(state.experiment.experiment_id for state in reader.states())
+        if not chosen:
+            raise InvalidRequest(f"there is no experiment in {log}: `armlift apply FILE` makes one")
+        reports = [analysis.report(reader, name) for name in track(chosen, "Reading the log", transient=True)]
+    words = languages.load(language)
+    for made in reports:
+        page, *_ = analysis.write(made, out / made.experiment_id, language)
+        click.echo(f"{made.experiment_id}: {words.say(made.verdict.sentence)}")
+        click.echo(f"  {page}")
+    click.echo(f"all of them: {analysis.write_index(reports, out, language)}")
+
+
+COMMANDS: Mapping[str, click.Command] = {"report": report}
+"""The commands of this module by name."""

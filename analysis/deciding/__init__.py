@@ -1,0 +1,1 @@
+"""From estimates to words: families of comparisons, guardrails, segments, and the verdict."""

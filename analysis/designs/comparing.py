@@ -1,0 +1,194 @@
+"""How a metric of a design is compared: by which estimator, and at which looks.
+
+The estimator: quantiles by order statistics; where units repeat, errors summed by unit; otherwise moments, by the shape
+of the metric and with its covariates (`lift`). The looks: a repeated interval at the planned looks where looks are
+planned; a sequence where the report may be read at any time, and also while an experiment still runs that is to be read
+once, because whoever reads it now may act on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from analysis import sequential
+from analysis.arrays import Floats, distinct
+from analysis.deciding import decisions
+from analysis.document import Row, Trajectory, Word
+from analysis.estimate import Estimate
+from analysis.lifts import clusters, lift, quantiles
+from analysis.lifts.cells import Cells, Side, side
+from analysis.lifts.comparison import Comparison
+from analysis.lifts.quantiles import Quantiles
+from analysis.logs import metrics
+from analysis.logs.crediting import Counted
+from analysis.logs.metrics import Sample
+from analysis.sequential import Compared, Watched, choice, planned, remaining
+from analysis.texts import Name, Text
+from engine.experiments import Looking, Metric, MetricKind, Plan
+
+Sides = Sequence[tuple[Name, Side]]
+"""Names with what they stand for."""
+
+
+def alone(names: Sequence[Name]) -> Sides:
+    """Return each name as a side by itself."""
+    return [(name, side(len(names), [place])) for place, name in enumerate(names)]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What is compared: names by label, the baseline among them, and the logged probabilities (n_strata, n_labels).
+
+    `n_goals` metrics decide together, and `is_over` says whether the experiment has ended.
+    """
+
+    names: tuple[Name, ...]
+    baseline: int
+    probabilities: Floats | None
+    plan: Plan
+    n_goals: int
+    is_over: bool
+
+    @property
+    def alone(self) -> Sides:
+        """Each label by itself."""
+        return alone(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """A metric's sample with all that is needed to compare its labels."""
+
+    sample: Sample
+    metric: Metric
+    labels: Labels
+    cells: Cells
+    quantiles: Quantiles | None
+    repeats: bool
+    is_goal: bool
+
+    @classmethod
+    def of(cls, sample: Sample, metric: Metric, labels: Labels, *, is_goal: bool) -> Comparing:
+        """Return a metric's sample, gathered into moments."""
+        n = len(labels.names)
+        is_quantile = metric.kind is MetricKind.QUANTILE
+        return cls(
+            sample,
+            metric,
+            labels,
+            metrics.cells(sample, metric, n),
+            quantiles.prepared(sample, metric, n) if is_quantile else None,
+            sample.counted is Counted.ASSIGNMENT and len(distinct(sample.unit_key)) < len(sample),
+            is_goal,
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether moments say all of it: it is no quantile, and no unit repeats."""
+        return self.quantiles is None and not self.repeats
+
+    @property
+    def watched(self) -> Watched:
+        """The metric as sequences watch it."""
+        probabilities = self.labels.probabilities if self.is_plain else None
+        return Watched(self.sample, self.metric, self.labels.plan, probabilities)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether an interval is asked for that holds at any look."""
+        match self.labels.plan.looking:
+            case Looking.ANY:
+                return True
+            case Looking.ONCE:
+                return not self.labels.is_over
+            case Looking.PLANNED:
+                return not self.is_plain
+
+    def family(self, n_compared: int) -> int:
+        """Return how many intervals hold together: those of all goals, or of this metric alone."""
+        return max(n_compared, 1) * (self.labels.n_goals if self.is_goal else 1)
+
+    def value(self, of: Side) -> Estimate:
+        """Return the value of a side."""
+        if self.quantiles is not None:
+            return quantiles.value(self.quantiles, of)
+        if self.repeats:
+            return clusters.value(self.sample, self.cells, of)
+        return lift.value(self.cells, of)
+
+    def compare(self, plus: Side, minus: Side, family: int) -> Comparison:
+        """Return the lift of a side over another, at one look or at the planned ones."""
+        if self.quantiles is not None:
+            return quantiles.compare(self.quantiles, plus, minus, family)
+        if self.repeats:
+            return clusters.compare(self.sample, self.cells, plus, minus, family=family)
+        found = lift.compare(self.cells, plus, minus, family)
+        if self.labels.plan.looking is not Looking.PLANNED:
+            return found
+        return replace(
+            found,
+            absolute=self._repeated(lambda cells: lift.compare(cells, plus, minus, family).absolute),
+            relative=self._repeated(lambda cells: lift.compare(cells, plus, minus, family).relative),
+        )
+
+    def anytime(self, plus: Side, minus: Side, fixed: Estimate) -> Estimate | None:
+        """Return the same difference with an interval that holds at any look, or None where none is asked for."""
+        return sequential.anytime(self.watched, plus, minus, fixed) if self.is_watched else None
+
+    def _repeated(self, compare: Callable[[Cells], Estimate]) -> Estimate:
+        return planned.estimate(self.sample, self.cells, self.labels.plan, compare)
+
+
+def shown(metric: Comparing, sides: Sides) -> tuple[Row, ...]:
+    """Return sides that are compared with nothing."""
+    return tuple(Row(name, Word.NOT_COMPARED, metric.value(of)) for name, of in sides)
+
+
+def compared(metric: Comparing, sides: Sides, baseline: int) -> tuple[Row, ...]:
+    """Return sides that are compared with one of them."""
+    family = metric.family(len(sides) - 1)
+    return tuple(
+        Row(name, Word.BASELINE, metric.value(of))
+        if place == baseline
+        else _lift(metric, name, (of, sides[baseline][1]), family)
+        for place, (name, of) in enumerate(sides)
+    )
+
+
+def over_time(metric: Comparing) -> Trajectory | None:
+    """Return the lift of each label as it came to be known, or None where moments do not say it."""
+    if not metric.is_plain:
+        return None
+    sides, baseline = metric.labels.alone, metric.labels.baseline
+    pairs = [Compared(name, of, sides[baseline][1]) for place, (name, of) in enumerate(sides) if place != baseline]
+    family = metric.family(len(pairs))
+    return sequential.lift_over_time(
+        metric.watched,
+        pairs,
+        metric.cells,
+        lambda cells, plus, minus: lift.compare(cells, plus, minus, family).absolute,
+    )
+
+
+def days_remaining(metric: Comparing) -> Text:
+    """Return how long the first comparison has to run yet, from the declared effect."""
+    sides, baseline = metric.labels.alone, metric.labels.baseline
+    plus, minus = sides[0 if baseline else 1][1], sides[baseline][1]
+    fixed = lift.compare(metric.cells, plus, minus, metric.family(len(sides) - 1)).absolute
+    found = choice.scores(metric.watched, plus, minus)
+    return remaining.days(metric.watched, metric.value(minus).value, fixed, found)
+
+
+def _lift(metric: Comparing, name: Name, sides: tuple[Side, Side], family: int) -> Row:
+    found = metric.compare(*sides, family)
+    anytime = metric.anytime(*sides, found.absolute)
+    return Row(
+        name,
+        decisions.word(anytime or found.absolute, metric.metric.better),
+        metric.value(sides[0]),
+        absolute=found.absolute,
+        relative=found.relative,
+        anytime=anytime,
+        plain=found.plain,
+    )

@@ -1,0 +1,1 @@
+"""Multivariate tests: effects and interactions of factors, and the best combination."""

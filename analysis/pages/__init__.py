@@ -1,0 +1,1 @@
+"""From a report's data to what people see: words in their language, charts, HTML, Markdown and CSV."""

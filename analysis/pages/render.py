@@ -1,0 +1,152 @@
+"""Pages from a report: one file of HTML without scripts, Markdown, and an index over several reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis.document import Forest, Report, Timeline, Trajectory
+from analysis.pages import charts, languages, overview, plots, spreadsheets, wording
+from analysis.pages.languages import Language
+from analysis.texts import Number, Text, amount, count, text
+from engine.errors import InvalidRequest
+
+HTML, MARKDOWN, JSON, CSV = "report.html", "report.md", "report.json", "csv"
+"""The names of a report's files, and of the folder of its tables."""
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
+
+
+def to_html(report: Report, language: str = "en") -> str:
+    """Return the report as one page that needs no network and runs nothing; the same bytes for the same report.
+
+    Raises:
+        InvalidRequest: there is no such language.
+    """
+    return _page("report.html.j2", language, is_html=True, report=report)
+
+
+def to_markdown(report: Report, language: str = "en") -> str:
+    """Return the report as Markdown, without the charts.
+
+    Raises:
+        InvalidRequest: there is no such language.
+    """
+    return _page("report.md.j2", language, is_html=False, report=report)
+
+
+def write(report: Report, directory: str | Path, language: str = "en") -> list[Path]:
+    """Write report.html, report.md, report.json and csv/ into a directory, made where needed; return their paths.
+
+    Raises:
+        InvalidRequest: the directory cannot be written, or there is no such language.
+    """
+    pages = {HTML: to_html(report, language), MARKDOWN: to_markdown(report, language), JSON: report.to_json()}
+    return [
+        *(_written(Path(directory) / name, page) for name, page in pages.items()),
+        *_written_sheets(directory, spreadsheets.sheets(report)),
+    ]
+
+
+def write_index(reports: Sequence[Report], directory: str | Path, language: str = "en") -> Path:
+    """Write index.html over all experiments, and its tables into csv/; return the path of the page.
+
+    It links the report of each experiment in a folder of its id.
+
+    Raises:
+        InvalidRequest: the directory cannot be written, or there is no such language.
+    """
+    grids = [overview.ran(reports), overview.concluded(reports), overview.lifts(reports)]
+    shown = {"reports": reports, "grids": grids, "page": HTML, "concluded": overview.last_conclusion}
+    _written_sheets(directory, spreadsheets.of_grids(grids))
+    return _written(Path(directory) / "index.html", _page("index.html.j2", language, is_html=True, **shown))
+
+
+def _written_sheets(directory: str | Path, sheets: Mapping[str, str]) -> list[Path]:
+    return [_written(Path(directory) / CSV / name, sheet) for name, sheet in sheets.items()]
+
+
+def _written(path: Path, page: str) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(page.encode())
+    except OSError as error:
+        raise InvalidRequest(f"the report cannot be written to {path}: {error.strerror or error}") from error
+    return path
+
+
+def _page(template: str, language: str, *, is_html: bool, **shown: object) -> str:
+    return _environment(languages.load(language), is_html=is_html).get_template(template).render(shown) + "\n"
+
+
+@cache
+def _environment(language: Language, *, is_html: bool) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("analysis.pages", "templates"),
+        # Names are user input: HTML escapes them by itself, Markdown through `finalize`, on everything shown.
+        autoescape=is_html,  # noqa: S701 (what the comment above says)
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_unbroken(_saying(language)) if is_html else _plainly(_saying(language)),
+    )
+    environment.globals.update(
+        w=wording,
+        t=text,
+        n=count,
+        amount=amount,
+        say=language.say,
+        lang=language.code,
+        charts=charts,
+        draw=_drawing(language),
+    )
+    return environment
+
+
+def _saying(language: Language) -> Callable[[object], object]:
+    """Return what shows words and numbers in a language."""
+
+    def say(value: object) -> object:
+        return language.say(value) if isinstance(value, Text | Number | tuple) else value
+
+    return say
+
+
+def _unbroken(say: Callable[[object], object]) -> Callable[[object], object]:
+    """Return what HTML shows of a value: no line ends before a percent sign."""
+
+    def join(value: object) -> object:
+        said = say(value)
+        return said.replace(" %", "\N{NO-BREAK SPACE}%") if said is not value and isinstance(said, str) else said
+
+    return join
+
+
+def _plainly(say: Callable[[object], object]) -> Callable[[object], object]:
+    """Return what Markdown shows of a value: text that it would read as markup is escaped."""
+
+    def escape(value: object) -> object:
+        if isinstance(value, Markup):
+            return value
+        return _SPECIAL.sub(r"\\\1", str(say(value))).replace("\n", " ")
+
+    return escape
+
+
+def _drawing(language: Language) -> Callable[[Timeline | Trajectory | Forest, str], Markup]:
+    def draw(chart: Timeline | Trajectory | Forest, name: str) -> Markup:
+        # The drawing escapes the names that it shows.
+        match chart:
+            case Timeline():
+                return Markup(plots.timeline(chart, name, language))  # noqa: S704 (as above)
+            case Trajectory():
+                return Markup(plots.trajectory(chart, name, language))  # noqa: S704 (as above)
+            case _:
+                return Markup(plots.forest(chart, name, language))  # noqa: S704 (as above)
+
+    return draw
