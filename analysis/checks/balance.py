@@ -18,7 +18,7 @@ from scipy import stats
 from analysis import adaptive
 from analysis.arrays import Flags, Floats, Ints, first_of
 from analysis.document import Check, Share, Timeline
-from analysis.logs.frames import Assignments, Frame
+from analysis.logs.frames import Frame
 from analysis.sequential import ratio
 from analysis.texts import Name, Text, count, plain, probability, text
 from engine.randomness import ONE
@@ -31,19 +31,30 @@ _MIN_EXPECTED = 5.0
 """Variants that are expected more rarely are checked together, or the chi-square is no chi-square."""
 
 
-def variants(frame: Frame, chosen: Flags, title: Text) -> Check:
-    """Return the check of the chosen draws' variants; of draws by unit only the first of a unit and distribution.
+def independent(frame: Frame, chosen: Flags) -> Ints:
+    """Return those of the chosen draws that can be checked, as indices in the order of seq.
 
-    A draw of which the log has not the whole distribution, as an import can be, tells nothing here.
+    They are independent given the past: of draws by unit only the first of a unit and distribution. A draw of which
+    the log has not the whole distribution, as an import can be, tells nothing.
     """
-    rows, index = frame.assignments, _checkable(frame, chosen)
-    return _at_any_look(title, frame.variants, rows.variant[index], rows.patterns, rows.pattern[index])
+    rows = frame.assignments
+    is_whole = np.abs(rows.patterns.sum(axis=1) - 1) < _ROUNDING
+    fitting = chosen & ~rows.is_control_group & (rows.pattern >= 0) & is_whole[rows.pattern]
+    by_unit = np.flatnonzero(fitting & rows.by_unit)
+    first = by_unit[first_of(rows.unit_key[by_unit], rows.pattern[by_unit])]
+    return np.sort(np.concatenate([first, np.flatnonzero(fitting & ~rows.by_unit)]))
 
 
-def evidence(frame: Frame, chosen: Flags, title: Text) -> Timeline | None:
+def variants(frame: Frame, draws: Ints, title: Text) -> Check:
+    """Return the check of the variants of some draws, as `independent` finds them."""
+    rows = frame.assignments
+    return _at_any_look(title, frame.variants, rows.variant[draws], rows.patterns, rows.pattern[draws])
+
+
+def evidence(frame: Frame, draws: Ints, title: Text) -> Timeline | None:
     """Return the evidence over time behind `variants`, or None where there is nothing to check or one stretch alone."""
-    rows, index = frame.assignments, _checkable(frame, chosen)
-    return ratio.evidence(title, rows.at[index], rows.variant[index], rows.patterns, rows.pattern[index])
+    rows = frame.assignments
+    return ratio.evidence(title, rows.at[draws], rows.variant[draws], rows.patterns, rows.pattern[draws])
 
 
 def groups(frame: Frame) -> Check:
@@ -89,20 +100,6 @@ def _at_any_look(title: Text, names: Sequence[Name], drawn: Ints, patterns: Floa
         return once if once.p_value is None else found
     beside = text("ratio.beside", method=found.method, once=once.method, p=probability(once.p_value))
     return replace(found, method=beside)
-
-
-def _checkable(frame: Frame, chosen: Flags) -> Ints:
-    """Return the draws whose distribution is whole and that are independent given the past, in the order of seq."""
-    rows = frame.assignments
-    is_whole = np.abs(rows.patterns.sum(axis=1) - 1) < _ROUNDING
-    return _independent(rows, chosen & ~rows.is_control_group & (rows.pattern >= 0) & is_whole[rows.pattern])
-
-
-def _independent(rows: Assignments, chosen: Flags) -> Ints:
-    """Return the indices of draws that are independent given the past: repeats of a draw by unit are not."""
-    by_unit = np.flatnonzero(chosen & rows.by_unit)
-    first = by_unit[first_of(rows.unit_key[by_unit], rows.pattern[by_unit])]
-    return np.sort(np.concatenate([first, np.flatnonzero(chosen & ~rows.by_unit)]))
 
 
 def _merging(expected: Floats) -> Floats:

@@ -67,32 +67,22 @@ class Comparing:
     quantiles: Quantiles | None
     repeats: bool
     is_goal: bool
+    watched: Watched
 
     @classmethod
     def of(cls, sample: Sample, metric: Metric, labels: Labels, *, is_goal: bool) -> Comparing:
         """Return a metric's sample, gathered into moments."""
         n = len(labels.names)
-        is_quantile = metric.kind is MetricKind.QUANTILE
-        return cls(
-            sample,
-            metric,
-            labels,
-            metrics.cells(sample, metric, n),
-            quantiles.prepared(sample, metric, n) if is_quantile else None,
-            sample.counted is Counted.ASSIGNMENT and len(distinct(sample.unit_key)) < len(sample),
-            is_goal,
-        )
+        ranked = quantiles.prepared(sample, metric, n) if metric.kind is MetricKind.QUANTILE else None
+        repeats = sample.counted is Counted.ASSIGNMENT and len(distinct(sample.unit_key)) < len(sample)
+        probabilities = None if ranked or repeats else labels.probabilities
+        watched = Watched(sample, metric, labels.plan, probabilities)
+        return cls(sample, metric, labels, metrics.cells(sample, metric, n), ranked, repeats, is_goal, watched)
 
     @property
     def is_plain(self) -> bool:
         """Whether moments say all of it: it is no quantile, and no unit repeats."""
         return self.quantiles is None and not self.repeats
-
-    @property
-    def watched(self) -> Watched:
-        """The metric as sequences watch it."""
-        probabilities = self.labels.probabilities if self.is_plain else None
-        return Watched(self.sample, self.metric, self.labels.plan, probabilities)
 
     @property
     def is_watched(self) -> bool:

@@ -34,6 +34,7 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
     subjects = crediting.assignments(frame, drawn & rows.is_exposed)
     groups = adaptive.group_subjects(frame)
     labels = _labels(frame)
+    ratio, evidence = parts.ratio_checks(frame, drawn)
     before = bias.before(frame, groups, labels.names, labels.baseline) if _has_groups(frame) else None
     return Findings(
         design=text("design.bandit_groups" if _has_groups(frame) else "design.bandit"),
@@ -42,11 +43,11 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
             for metric in frame.experiment.metrics
         },
         checks=(
-            *parts.ratio_checks(frame, drawn),
+            *ratio,
             *((balance.groups(frame),) if _has_groups(frame) else ()),
             *((before.check,) if before else ()),
         ),
-        evidence=parts.ratio_evidence(frame, drawn) if in_full else (),
+        evidence=evidence,
         grids=(before.grid,) if before else (),
         traffic=fixed.traffic(frame, rows.at[drawn], rows.variant[drawn], text("traffic.draws")) if in_full else None,
         allocation=adaptive.allocation(frame) if in_full else None,

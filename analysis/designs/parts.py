@@ -19,20 +19,18 @@ from analysis.texts import Text, text
 from engine.experiments import ExposureRule, Status
 
 
-def ratio_checks(frame: Frame, drawn: Flags) -> tuple[Check, ...]:
-    """The assigned draws test the engine; the exposed ones, where exposures are reported, the product."""
-    checks = [balance.variants(frame, drawn, text("balance.assigned"))]
-    if frame.experiment.exposure is ExposureRule.REPORTED:
-        checks.append(balance.variants(frame, drawn & frame.assignments.is_exposed, text("balance.exposed")))
-    return tuple(checks)
+def ratio_checks(frame: Frame, drawn: Flags) -> tuple[tuple[Check, ...], tuple[Timeline, ...]]:
+    """Return the ratio checks with their evidence over time.
 
-
-def ratio_evidence(frame: Frame, drawn: Flags) -> tuple[Timeline, ...]:
-    """Return the evidence over time that rows are lost or added, of the same draws as `ratio_checks`."""
-    found = [balance.evidence(frame, drawn, text("balance.assigned"))]
+    The assigned draws test the engine; the exposed ones, where exposures are reported, the product.
+    """
+    asked = {"assigned": drawn}
     if frame.experiment.exposure is ExposureRule.REPORTED:
-        found.append(balance.evidence(frame, drawn & frame.assignments.is_exposed, text("balance.exposed")))
-    return tuple(each for each in found if each is not None)
+        asked["exposed"] = drawn & frame.assignments.is_exposed
+    draws = [(text(f"balance.{name}"), balance.independent(frame, chosen)) for name, chosen in asked.items()]
+    shown = [balance.evidence(frame, index, title) for title, index in draws]
+    checks = tuple(balance.variants(frame, index, title) for title, index in draws)
+    return checks, tuple(each for each in shown if each is not None)
 
 
 def is_over(frame: Frame) -> bool:

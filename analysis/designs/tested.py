@@ -24,14 +24,15 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
     arrival = fixed.arrivals(frame)
     labels = _labels(frame)
     subjects = arrival.subjects
+    ratio, evidence = parts.ratio_checks(frame, frame.assignments.is_usable)
     before = None if fixed.repeats(frame) else bias.before(frame, subjects, labels.names, labels.baseline)
     return Findings(
         design=_design(frame, arrival),
         metrics={
             metric.name: _metric(frame, arrival, metric, labels, in_full=in_full) for metric in frame.experiment.metrics
         },
-        checks=(*parts.ratio_checks(frame, frame.assignments.is_usable), *((before.check,) if before else ())),
-        evidence=parts.ratio_evidence(frame, frame.assignments.is_usable) if in_full else (),
+        checks=(*ratio, *((before.check,) if before else ())),
+        evidence=evidence,
         grids=(before.grid,) if before else (),
         traffic=fixed.traffic(frame, subjects.since, subjects.label, text("traffic.units")) if in_full else None,
         allocation=None,

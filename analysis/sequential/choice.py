@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,13 +28,15 @@ class Watched:
     """A metric that is looked at while subjects still come.
 
     `probabilities` (n_strata, n_labels) are the logged ones of the labels in each stratum; None where they are not
-    known, and then nothing is bet on.
+    known, and then nothing is bet on. What is bet on is kept by the sides that were asked for: the table, the chart
+    over time and the days remaining ask for the same.
     """
 
     sample: Sample
     metric: Metric
     plan: Plan
     probabilities: Floats | None = None
+    kept: dict[bytes, Scores | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def n_planned(self) -> int:
@@ -56,6 +58,13 @@ def anytime(watched: Watched, plus: Side, minus: Side, fixed: Estimate) -> Estim
 
 def scores(watched: Watched, plus: Side, minus: Side) -> Scores | None:
     """Return what is bet on, or None where the rule asks for an asymptotic sequence."""
+    key = plus.tobytes() + minus.tobytes()
+    if key not in watched.kept:
+        watched.kept[key] = _scores(watched, plus, minus)
+    return watched.kept[key]
+
+
+def _scores(watched: Watched, plus: Side, minus: Side) -> Scores | None:
     sample, bounds = watched.sample, value_range(watched.metric)
     if bounds is None or watched.probabilities is None or not _is_plain_mean(watched) or _departs(sample, bounds):
         return None

@@ -77,7 +77,7 @@ def test_repeats_of_a_draw_by_unit_count_once(new_log):
     made = [log.assign(f"unit {i % 300}", i / 100) for i in range(3000)]
     assert len({row.variant for row in made}) == 3
     frame = frames.read(log.store, "hero")
-    found = balance.variants(frame, frame.assignments.is_usable, TITLE)
+    found = balance.variants(frame, balance.independent(frame, frame.assignments.is_usable), TITLE)
     assert sum(share.observed for share in found.shares) == 300
     assert found.holds
 

@@ -129,10 +129,10 @@ def test_a_log_is_checked_at_any_look_with_the_chi_square_beside(new_log):
     for i in range(600):
         log.assign(f"unit {i % 400}", i / 100)
     frame = frames.read(log.store, "hero")
-    found = balance.variants(frame, frame.assignments.is_usable, TITLE)
+    found = balance.variants(frame, balance.independent(frame, frame.assignments.is_usable), TITLE)
     assert found.holds
     assert sum(share.observed for share in found.shares) == 400
     assert "sequential ratio test" in str(found.method)
     assert "chi-square (1)" in str(found.method)
-    chart = balance.evidence(frame, frame.assignments.is_usable, TITLE)
+    chart = balance.evidence(frame, balance.independent(frame, frame.assignments.is_usable), TITLE)
     assert chart.values[0][-1] == pytest.approx(-np.log10(found.p_value))
