@@ -66,7 +66,7 @@ def _written(frame: Frame, *, in_full: bool) -> Report:
         verdict=verdict(
             next(metric for metric in reported if metric.name == experiment.primary.name),
             findings.checks,
-            (*_cautions(frame, len(reported)), *findings.cautions),
+            (*_cautions(frame), *findings.cautions),
             brief=experiment.brief,
             period=health.period,
             is_running=frame.state.status is Status.RUNNING,
@@ -97,10 +97,10 @@ def _metric(frame: Frame, metric: Metric, found: MetricFindings) -> MetricReport
     )
 
 
-def _cautions(frame: Frame, n_metrics: int) -> tuple[Text, ...]:
+def _cautions(frame: Frame) -> tuple[Text, ...]:
     sources = set(frame.assignments.source.tolist())
-    said = [text(f"caution.{source}") for source in (Source.IMPORTED.value, Source.REPLAYED.value) if source in sources]
-    return (*said, *((text("caution.several_metrics"),) if n_metrics > 1 else ()))
+    told = (Source.IMPORTED.value, Source.REPLAYED.value)
+    return tuple(text(f"caution.{source}") for source in told if source in sources)
 
 
 def _health(frame: Frame, findings: Findings) -> Health:

@@ -24,6 +24,12 @@ def test_every_policy_that_is_shown_can_be_written(line):
     assert files.load(f"{head}{variants}{line}\n").experiment_id == "hero"
 
 
+def test_every_metric_that_is_shown_can_be_written():
+    shown = files.load(f"experiment: hero\nvariants: [mood, saving]\n{blocks('yaml')[2]}")
+    assert len(shown.metrics) == 7
+    assert shown.plan.n_units == 20_000
+
+
 def test_the_client_that_is_shown_is_served(tmp_path, capsys):
     (program,) = blocks("python")
     with serving_beside(Serving(tmp_path, "127.0.0.1:0", learner=False)) as address:
