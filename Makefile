@@ -10,7 +10,7 @@ GENERATED := -name '*_pb2*.py' -o -name '*_pb2*.pyi'
 BUF_VERSION := 1.75.0
 BUF := build/buf-$(BUF_VERSION)/node_modules/.bin/buf
 
-.PHONY: help demo test lint types proto proto-check proto-lint notebooks wheel-check bench check clean
+.PHONY: help demo test lint types proto proto-check proto-lint notebooks wheel-check bench coverage check clean
 
 help:  ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1 - /p' Makefile
@@ -33,7 +33,7 @@ demo: $(VENV)/.installed-demo  ## run the demo into out/demo
 	$(VENV)/bin/armlift demo --out out/demo
 
 test: $(VENV)/.installed-test  ## run all tests
-	$(RUN) -m pytest --durations=10
+	$(RUN) -m pytest --numprocesses=2 --durations=10
 
 lint: $(VENV)/.installed-test  ## check style and form
 	$(RUN) -m ruff check .
@@ -71,8 +71,11 @@ notebooks: $(VENV)/.installed-test  ## run all notebooks
 wheel-check: $(VENV)/.installed-test  ## build the wheel and use it in an empty environment outside this folder
 	.ci/wheel-check $(RUN)
 
-bench: $(VENV)/.installed-test  ## run the benchmarks
-	@for each in benchmarks/*.py; do echo "== $$each"; $(RUN) "$$each" || exit 1; done
+bench: $(VENV)/.installed-test  ## run the benchmarks: about ten minutes
+	@for each in serve lift report_log; do echo "== $$each"; $(RUN) benchmarks/$$each.py || exit 1; done
+
+coverage: $(VENV)/.installed-test  ## count how often a report's intervals hold the truth: the better part of an hour
+	$(RUN) benchmarks/coverage.py
 
 check:  ## run all that a change must pass
 	.ci/run
