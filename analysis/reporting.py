@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analysis import designs
 from analysis.arrays import distinct
-from analysis.deciding import decisions
+from analysis.deciding import decisions, settling
 from analysis.deciding.verdict import verdict
 from analysis.designs.findings import Findings, MetricFindings
 from analysis.document import (
@@ -27,7 +27,7 @@ from analysis.logs.sources import LogSource
 from analysis.pages import describing, glossary
 from analysis.texts import Text, text
 from engine.clock import from_micros
-from engine.experiments import Metric, Status
+from engine.experiments import Metric
 from engine.records import Source
 
 
@@ -53,7 +53,9 @@ def _written(frame: Frame, *, in_full: bool) -> Report:
     experiment = frame.experiment
     find = designs.learned if experiment.policy.learns else designs.tested
     findings = find(frame, in_full=in_full)
-    reported = tuple(_metric(frame, metric, findings.metrics[metric.name]) for metric in experiment.metrics)
+    measured = tuple(_metric(frame, metric, findings.metrics[metric.name]) for metric in experiment.metrics)
+    reported, decided = settling.settled(measured, decisions.table(experiment, measured), findings.checks)
+    primary = next(metric for metric in reported if metric.name == experiment.primary.name)
     health = _health(frame, findings)
     return Report(
         version=REPORT_VERSION,
@@ -64,12 +66,12 @@ def _written(frame: Frame, *, in_full: bool) -> Report:
         policy=experiment.policy.kind,
         control=experiment.control,
         verdict=verdict(
-            next(metric for metric in reported if metric.name == experiment.primary.name),
+            primary,
             findings.checks,
-            (*_cautions(frame), *findings.cautions),
+            (*settling.cautions(primary, decided, findings.checks), *_cautions(frame), *findings.cautions),
             brief=experiment.brief,
             period=health.period,
-            is_running=frame.state.status is Status.RUNNING,
+            is_running=not frame.is_over,
         ),
         health=health,
         traffic=findings.traffic,
@@ -77,8 +79,8 @@ def _written(frame: Frame, *, in_full: bool) -> Report:
         metrics=reported,
         definitions=glossary.definitions(reported, experiment),
         design=findings.design,
-        decisions=decisions.table(experiment, reported),
-        primary=experiment.primary.name,
+        decisions=decided,
+        primary=primary.name,
         looking=experiment.plan.looking,
     )
 

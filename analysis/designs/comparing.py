@@ -1,22 +1,24 @@
 """How a metric of a design is compared: by which estimator, and at which looks.
 
 The estimator: quantiles by order statistics; where units repeat, errors summed by unit; otherwise moments, by the shape
-of the metric and with its covariates (`lift`). The looks: a repeated interval at the planned looks where looks are
-planned; a sequence where the report may be read at any time, and also while an experiment still runs that is to be read
-once, because whoever reads it now may act on it.
+of the metric and with its covariates (`lift`), and the values themselves where those are skewed (`skewed`). The looks:
+a repeated interval at the planned looks where looks are planned; a sequence where the report may be read at any time,
+and also while an experiment still runs that is to be read once, because whoever reads it now may act on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from analysis import sequential
 from analysis.arrays import Floats, distinct
 from analysis.deciding import decisions
 from analysis.document import Row, Trajectory, Word
-from analysis.estimate import Estimate
-from analysis.lifts import clusters, lift, quantiles
+from analysis.estimate import Estimate, not_evaluable
+from analysis.lifts import clusters, comparison, lift, quantiles, skewed, strata
 from analysis.lifts.cells import Cells, Side, side
 from analysis.lifts.comparison import Comparison
 from analysis.lifts.quantiles import Quantiles
@@ -24,7 +26,7 @@ from analysis.logs import metrics
 from analysis.logs.crediting import Counted
 from analysis.logs.metrics import Sample
 from analysis.sequential import Compared, Watched, choice, planned, remaining
-from analysis.texts import Name, Text
+from analysis.texts import Name, Text, count, text
 from engine.experiments import Looking, Metric, MetricKind, Plan
 
 Sides = Sequence[tuple[Name, Side]]
@@ -101,33 +103,42 @@ class Comparing:
 
     def value(self, of: Side) -> Estimate:
         """Return the value of a side."""
+        if self.waiting:
+            return not_evaluable(self.waiting, self.cells.estimand, scale=self.cells.scale)
         if self.quantiles is not None:
             return quantiles.value(self.quantiles, of)
         if self.repeats:
             return clusters.value(self.sample, self.cells, of)
         return lift.value(self.cells, of)
 
+    @property
+    def waiting(self) -> Text | None:
+        """Why nothing is known yet though subjects came: all their windows are open."""
+        n = self.sample.n_open
+        return text("not_evaluable.all_open", n=count(n)) if n and not len(self.sample) else None
+
     def compare(self, plus: Side, minus: Side, family: int) -> Comparison:
         """Return the lift of a side over another, at one look or at the planned ones."""
+        if self.waiting:
+            return comparison.nothing(self.cells, self.waiting, 0)
         if self.quantiles is not None:
             return quantiles.compare(self.quantiles, plus, minus, family)
         if self.repeats:
             return clusters.compare(self.sample, self.cells, plus, minus, family=family)
-        found = lift.compare(self.cells, plus, minus, family)
-        if self.labels.plan.looking is not Looking.PLANNED:
+        plan = self.labels.plan
+        if plan.looking is not Looking.PLANNED:
+            return lift.compare(self.cells, plus, minus, family)
+        return planned.comparison(self.sample, self.cells, plan, lambda cells: lift.compare(cells, plus, minus, family))
+
+    def at_one_look(self, found: Comparison, plus: Side, minus: Side) -> Comparison:
+        """Return a comparison that is read once, corrected for skewness; one at planned looks as it is."""
+        if not self.is_plain or self.labels.plan.looking is Looking.PLANNED:
             return found
-        return replace(
-            found,
-            absolute=self._repeated(lambda cells: lift.compare(cells, plus, minus, family).absolute),
-            relative=self._repeated(lambda cells: lift.compare(cells, plus, minus, family).relative),
-        )
+        return skewed.corrected(found, self.sample, self.cells, plus, minus)
 
     def anytime(self, plus: Side, minus: Side, fixed: Estimate) -> Estimate | None:
         """Return the same difference with an interval that holds at any look, or None where none is asked for."""
         return sequential.anytime(self.watched, plus, minus, fixed) if self.is_watched else None
-
-    def _repeated(self, compare: Callable[[Cells], Estimate]) -> Estimate:
-        return planned.estimate(self.sample, self.cells, self.labels.plan, compare)
 
 
 def shown(metric: Comparing, sides: Sides) -> tuple[Row, ...]:
@@ -161,6 +172,13 @@ def over_time(metric: Comparing) -> Trajectory | None:
     )
 
 
+def n_alone(metric: Comparing) -> int:
+    """Return how many subjects were drawn from distributions, or in epochs, in which nothing compares."""
+    of = [strata.usable(metric.cells, side) for _, side in metric.labels.alone]
+    baseline = of.pop(metric.labels.baseline)
+    return int(metric.cells.moments.n[:, ~(baseline & np.any(of, axis=0))].sum()) if len(baseline) > 1 else 0
+
+
 def days_remaining(metric: Comparing) -> Text:
     """Return how long the first comparison has to run yet, from the declared effect."""
     sides, baseline = metric.labels.alone, metric.labels.baseline
@@ -171,8 +189,9 @@ def days_remaining(metric: Comparing) -> Text:
 
 
 def _lift(metric: Comparing, name: Name, sides: tuple[Side, Side], family: int) -> Row:
-    found = metric.compare(*sides, family)
-    anytime = metric.anytime(*sides, found.absolute)
+    plain = metric.compare(*sides, family)
+    anytime = metric.anytime(*sides, plain.absolute)
+    found = metric.at_one_look(plain, *sides)
     return Row(
         name,
         decisions.word(anytime or found.absolute, metric.metric.better),

@@ -34,7 +34,7 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
     subjects = crediting.assignments(frame, drawn & rows.is_exposed)
     groups = adaptive.group_subjects(frame)
     labels = _labels(frame)
-    ratio, evidence = parts.ratio_checks(frame, drawn)
+    ratio, evidence = parts.ratio_checks(frame, drawn, in_full=in_full)
     before = bias.before(frame, groups, labels.names, labels.baseline) if _has_groups(frame) else None
     return Findings(
         design=text("design.bandit_groups" if _has_groups(frame) else "design.bandit"),
@@ -53,6 +53,7 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
         allocation=adaptive.allocation(frame) if in_full else None,
         left_out=(
             Count(int((drawn & ~rows.is_exposed).sum()), text("left_out.unexposed_draws")),
+            Count(adaptive.n_ungrouped(frame), text("left_out.ungrouped")),
             Count(groups.n_switched, text("left_out.switched_groups")),
             *crediting.not_credited(frame, subjects, Part.MEANS),
             *crediting.not_credited(frame, groups, Part.GROUPS),
@@ -72,7 +73,7 @@ def _labels(frame: Frame) -> Labels:
         logged.groups(frame.assignments),
         frame.experiment.plan,
         len(frame.experiment.goals),
-        parts.is_over(frame),
+        frame.is_over,
     )
 
 

@@ -15,12 +15,12 @@ from analysis.lifts.cells import Side, side
 from analysis.logs import metrics
 from analysis.logs.crediting import Counted, Subjects
 from analysis.logs.frames import Frame
-from analysis.texts import Text, text
-from engine.experiments import ExposureRule, Status
+from analysis.texts import Text, count, text
+from engine.experiments import ExposureRule
 
 
-def ratio_checks(frame: Frame, drawn: Flags) -> tuple[tuple[Check, ...], tuple[Timeline, ...]]:
-    """Return the ratio checks with their evidence over time.
+def ratio_checks(frame: Frame, drawn: Flags, *, in_full: bool) -> tuple[tuple[Check, ...], tuple[Timeline, ...]]:
+    """Return the ratio checks, in full with their evidence over time.
 
     The assigned draws test the engine; the exposed ones, where exposures are reported, the product.
     """
@@ -28,14 +28,9 @@ def ratio_checks(frame: Frame, drawn: Flags) -> tuple[tuple[Check, ...], tuple[T
     if frame.experiment.exposure is ExposureRule.REPORTED:
         asked["exposed"] = drawn & frame.assignments.is_exposed
     draws = [(text(f"balance.{name}"), balance.independent(frame, chosen)) for name, chosen in asked.items()]
-    shown = [balance.evidence(frame, index, title) for title, index in draws]
+    shown = [balance.evidence(frame, index, title) for title, index in draws] if in_full else []
     checks = tuple(balance.variants(frame, index, title) for title, index in draws)
     return checks, tuple(each for each in shown if each is not None)
-
-
-def is_over(frame: Frame) -> bool:
-    """Whether the experiment has ended for good."""
-    return frame.state.status in (Status.CONCLUDED, Status.ARCHIVED)
 
 
 def counted(metric: Comparing) -> Text:
@@ -53,6 +48,8 @@ def notes(metric: Comparing) -> tuple[Text, ...]:
     """Return what a reader must know of a metric's comparisons."""
     said = [text("note.together")] if len(metric.labels.names) > 2 else []
     said += metrics.filled(metric.sample, metric.metric)
+    if n := comparing.n_alone(metric):
+        said.append(text("note.alone", n=count(n)))
     if not metric.labels.is_over and metric.is_goal and metric.is_plain:
         said.append(comparing.days_remaining(metric))
     return tuple(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from analysis.checks import bias
 from analysis.deciding import novelty
@@ -10,12 +11,12 @@ from analysis.designs import comparing, fixed, parts
 from analysis.designs.comparing import Comparing, Labels
 from analysis.designs.findings import Findings, MetricFindings
 from analysis.designs.fixed import Arrival
-from analysis.document import Count, Grid, Table
+from analysis.document import Check, Count, Grid, Table
 from analysis.factors import best, factorial
 from analysis.logs import crediting, metrics
 from analysis.logs.frames import Frame
 from analysis.sequential import logged
-from analysis.texts import Text, text
+from analysis.texts import Text, probability, text
 from engine.experiments import ExposureRule, Metric
 
 
@@ -24,14 +25,14 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
     arrival = fixed.arrivals(frame)
     labels = _labels(frame)
     subjects = arrival.subjects
-    ratio, evidence = parts.ratio_checks(frame, frame.assignments.is_usable)
+    ratio, evidence = parts.ratio_checks(frame, frame.assignments.is_usable, in_full=in_full)
     before = None if fixed.repeats(frame) else bias.before(frame, subjects, labels.names, labels.baseline)
     return Findings(
         design=_design(frame, arrival),
         metrics={
             metric.name: _metric(frame, arrival, metric, labels, in_full=in_full) for metric in frame.experiment.metrics
         },
-        checks=(*ratio, *((before.check,) if before else ())),
+        checks=(*_checks(ratio, arrival), *((before.check,) if before else ())),
         evidence=evidence,
         grids=(before.grid,) if before else (),
         traffic=fixed.traffic(frame, subjects.since, subjects.label, text("traffic.units")) if in_full else None,
@@ -43,6 +44,15 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
         ),
         cautions=fixed.exposure_notes(arrival),
     )
+
+
+def _checks(ratio: tuple[Check, ...], arrival: Arrival) -> tuple[Check, ...]:
+    """Return the ratio checks; unequal exposure stops nothing where all assigned units are compared."""
+    if not arrival.is_intention_to_treat or arrival.p_value is None:
+        return ratio
+    assigned, *exposed = ratio
+    said = text("balance.exposed_unequally", p=probability(arrival.p_value))
+    return assigned, *(replace(check, holds=None, sentence=said) for check in exposed)
 
 
 def _design(frame: Frame, arrival: Arrival) -> Text:
@@ -63,7 +73,7 @@ def _labels(frame: Frame) -> Labels:
         logged.variants(frame.assignments),
         frame.experiment.plan,
         len(frame.experiment.goals),
-        parts.is_over(frame),
+        frame.is_over,
     )
 
 

@@ -60,7 +60,7 @@ def _run(experiment: Experiment, world: Stated, n_units: int, per_day: float, se
     visits = world.visits(n_units, _START, n_units / per_day * _DAY, rng)
     door = EngineDoor([experiment], _START, seed)
     Player(world, [experiment], door, rng).play(visits)
-    report = reporting.report(door.store, experiment.experiment_id)
+    report = reporting.report(door.store, experiment.experiment_id, in_full=False)
     frame = frames.read(door.store, experiment.experiment_id)
     better = frame.assignments.variant == frame.variants.index(world.better)
     return Run(report.verdict.word, float(better.mean()))
