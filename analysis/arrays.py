@@ -19,6 +19,9 @@ Flags = NDArray[np.bool_]
 Texts = NDArray[Any]
 """Names and identifiers."""
 
+LARGEST = 1e60
+"""A number further from 0 is not computed with: fourth powers of such have no float64."""
+
 _DENSE = 16
 """Up to so many possible codes a row, a table of all of them is quicker than sorting the rows."""
 

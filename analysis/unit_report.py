@@ -8,18 +8,20 @@ shown.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from analysis.checks import balance
-from analysis.deciding import decisions
+from analysis.deciding import decisions, settling
 from analysis.deciding.verdict import verdict
 from analysis.designs.comparing import alone
 from analysis.document import REPORT_VERSION, Check, Count, Health, MetricReport, Report, Row, Table, Word
-from analysis.estimate import Estimate, Scale
+from analysis.estimate import Estimate, Holds, Scale
 from analysis.lifts import lift
 from analysis.lifts.cells import Cells, Shape, Side
+from analysis.lifts.comparison import Comparison
 from analysis.logs import metrics, unit_table
 from analysis.logs.crediting import Counted
 from analysis.logs.metrics import SHARES
@@ -27,8 +29,10 @@ from analysis.logs.unit_table import Gathered
 from analysis.pages import describing, glossary
 from analysis.planning.needs import weights
 from analysis.sequential import asymptotic, choice
-from analysis.texts import text
-from engine.experiments import Experiment, Looking, Metric, MetricKind, Status
+from analysis.texts import Text, count, text
+from engine.definition import define
+from engine.errors import InvalidRequest
+from engine.experiments import Experiment, Looking, Metric, MetricKind, Plan, Status
 
 
 def report_on_units(table: Any, experiment: Experiment, *, variant: str = "variant", stratum: str = "") -> Report:  # noqa: ANN401 any native frame
@@ -39,14 +43,32 @@ def report_on_units(table: Any, experiment: Experiment, *, variant: str = "varia
     covariate has a column. Units compare within a `stratum`, a column whose values were drawn alike (an epoch).
 
     Raises:
-        InvalidRequest: it is no table, lacks a column, or a metric cannot be had from it.
+        InvalidExperiment: the definition is not sound.
+        InvalidRequest: it is no table, lacks a column, or a metric cannot be had from it; or the policy learns, and
+            its draws compare by their propensities alone, which a table does not have.
     """
-    wanted = [metric for metric in experiment.metrics if metric.kind is not MetricKind.QUANTILE]
-    columns = {name: made for metric in wanted for name, made in unit_table.columns_of(experiment, metric).items()}
-    together = [list(unit_table.columns_of(experiment, metric)) for metric in wanted]
-    names = [each.name for each in experiment.variants]
+    defined = define(experiment)
+    if defined.policy.learns:
+        raise InvalidRequest("the policy learns, so its units compare by logged propensities alone: report on the log")
+    wanted = [metric for metric in defined.metrics if metric not in _quantiles(defined)]
+    if not wanted:
+        raise InvalidRequest("a table's sums and squares say nothing of quantiles: report on the log")
+    columns = {name: made for metric in wanted for name, made in unit_table.columns_of(defined, metric).items()}
+    together = [list(unit_table.columns_of(defined, metric)) for metric in wanted]
+    names = [each.name for each in defined.variants]
+    measured = [metric.name for metric in wanted if metric.kind is not MetricKind.RATIO]
+    unit_table.check_numbers(table, [*measured, *(name for metric in wanted for name in metric.covariates)])
     found = unit_table.gather(table, columns, together, names, variant=variant, stratum=stratum)
-    return _report(experiment, found, {metric.name: _cells(experiment, metric, found) for metric in wanted})
+    return _report(defined, found, {metric.name: _cells(defined, metric, found) for metric in wanted})
+
+
+def _quantiles(experiment: Experiment) -> tuple[Metric, ...]:
+    return tuple(metric for metric in experiment.metrics if metric.kind is MetricKind.QUANTILE)
+
+
+def _cautions(experiment: Experiment) -> tuple[Text, ...]:
+    names = tuple(metric.name for metric in _quantiles(experiment))
+    return (text("caution.table"), *((text("caution.table_quantiles", names=names),) if names else ()))
 
 
 def _cells(experiment: Experiment, metric: Metric, found: Gathered) -> Cells:
@@ -64,8 +86,9 @@ def _report(experiment: Experiment, found: Gathered, cells: Mapping[str, Cells])
         _metric(experiment, metric, cells[metric.name]) for metric in experiment.metrics if metric.name in cells
     )
     checks = (_check(experiment, found),)
-    cautions = (text("caution.table"),)
+    reported, decided = settling.settled(reported, decisions.table(experiment, reported), checks)
     primary = next((each for each in reported if each.name == experiment.primary.name), reported[0])
+    cautions = (*settling.cautions(primary, decided, checks), *_cautions(experiment))
     return Report(
         version=REPORT_VERSION,
         experiment_id=experiment.experiment_id,
@@ -81,7 +104,7 @@ def _report(experiment: Experiment, found: Gathered, cells: Mapping[str, Cells])
         metrics=reported,
         definitions=glossary.definitions(reported, experiment),
         design=text("design.table"),
-        decisions=decisions.table(experiment, reported),
+        decisions=decided,
         primary=primary.name,
         looking=experiment.plan.looking,
     )
@@ -121,7 +144,7 @@ def _rows(experiment: Experiment, metric: Metric, cells: Cells) -> Iterator[Row]
         if name == experiment.control:
             yield Row(name, Word.BASELINE, value)
             continue
-        found = lift.compare(cells, of, sides[experiment.control], (len(sides) - 1) * goals)
+        found = _compared(experiment.plan, cells, (of, sides[experiment.control]), (len(sides) - 1) * goals)
         anytime = _anytime(experiment, cells, (of, sides[experiment.control]), found.absolute)
         yield Row(
             name,
@@ -132,6 +155,28 @@ def _rows(experiment: Experiment, metric: Metric, cells: Cells) -> Iterator[Row]
             anytime=anytime,
             plain=found.plain,
         )
+
+
+def _compared(plan: Plan, cells: Cells, sides: tuple[Side, Side], family: int) -> Comparison:
+    """Return the lift at one look, or at any of the planned ones (Bonferroni): a table does not say when units came."""
+    looks = plan.looks if plan.looking is Looking.PLANNED else 1
+    found = lift.compare(cells, *sides, family * looks)
+    if looks == 1:
+        return found
+    plain = found.plain and _planned(found.plain, family, looks)
+    return Comparison(_planned(found.absolute, family, looks), _planned(found.relative, family, looks), plain)
+
+
+def _planned(found: Estimate, family: int, looks: int) -> Estimate:
+    if found.interval is None:
+        return found
+    return replace(
+        found,
+        method=text("adaptive.looks", method=found.method, n=count(looks)),
+        family=family,
+        holds=Holds.PLANNED,
+        p_value=None if found.p_value is None else min(1.0, looks * found.p_value),
+    )
 
 
 def _anytime(experiment: Experiment, cells: Cells, sides: tuple[Side, Side], fixed: Estimate) -> Estimate | None:

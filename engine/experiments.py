@@ -275,10 +275,14 @@ class Experiment:
 
     @property
     def primary(self) -> Metric:
-        """The metric that the verdict is about: the first goal, or the heaviest of the reward, or the first."""
+        """The metric that the verdict is about: the first goal, or the heaviest of the reward, or the first.
+
+        A guardrail is passed over as long as there is any other metric.
+        """
         goals = [metric for metric in self.metrics if metric.role is Role.GOAL]
         if goals or not self.reward:
-            return (goals or list(self.metrics))[0]
+            others = [metric for metric in self.metrics if metric.role is not Role.GUARDRAIL]
+            return (goals or others or list(self.metrics))[0]
         heaviest = max(self.reward, key=lambda term: term.weight).metric
         return next(metric for metric in self.metrics if metric.name == heaviest)
 

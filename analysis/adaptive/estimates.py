@@ -93,7 +93,7 @@ def difference(found: Scored, part: Part, family: int) -> Estimate:
     """Return the uniformly weighted difference as it is known, without an interval: what a sequence is put around."""
     estimand, scale = _estimand(found, "difference", part), scale_of(found).difference
     if not len(part.scores):
-        return not_evaluable(text("adaptive.never_together"), estimand, scale=scale)
+        return not_evaluable(_nothing(found, part), estimand, scale=scale)
     mean = float(part.scores.mean())
     return Estimate(mean, None, None, part.n_own, _method(Weighting.UNIFORM), estimand, scale, family=family)
 
@@ -132,11 +132,17 @@ def _columns(found: Scored, part: Part) -> tuple[Floats, Floats]:
 def _weighting(found: Scored, part: Part, wanted: Weighting | None) -> Weighting | Text:
     """Return the weights that the rule allows, or in words why there are none."""
     if not len(part.scores):
-        return text("adaptive.never" if len(part.compared) == 1 else "adaptive.never_together")
+        return _nothing(found, part)
     for weights in Weighting if wanted is None else (wanted,):
         if _suffices(found, part, weights):
             return text("not_evaluable.same_side") if _is_constant(part) else weights
     return text("adaptive.few_events", n=count(MIN_EVENTS))
+
+
+def _nothing(found: Scored, part: Part) -> Text:
+    if not len(found.drawn):
+        return text("adaptive.nothing_yet")
+    return text("adaptive.never" if len(part.compared) == 1 else "adaptive.never_together")
 
 
 def _is_constant(part: Part) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.arrays import Flags
+from analysis.arrays import Flags, distinct
 from analysis.document import Timeline
 from analysis.logs import crediting, timeline
 from analysis.logs.crediting import Subjects
 from analysis.logs.frames import Frame
 from analysis.texts import text
+from engine.randomness import ONE
 from engine.records import Source
 
 CONTROL_GROUP, POLICY_GROUP = 0, 1
@@ -32,13 +33,27 @@ def draws(frame: Frame) -> Flags:
 def group_subjects(frame: Frame) -> Subjects:
     """Return all units by their group, from their first assignment on, whatever they were served.
 
+    Where there is a control group, rows that could not have been in it are not here: they are from before it was kept.
     Of a replay only the exposed ones, from their exposure on: what a replay rejects was never shown to anybody.
     """
     rows = frame.assignments
     replayed = rows.source == Source.REPLAYED.value
     since = np.where(replayed, rows.exposed_at, rows.at)
     label = np.where(rows.is_control_group, CONTROL_GROUP, POLICY_GROUP)
-    return crediting.units(frame, ~replayed | rows.is_exposed, label, rows.epoch, since)
+    return crediting.units(frame, _grouped(frame) & (~replayed | rows.is_exposed), label, rows.epoch, since)
+
+
+def n_ungrouped(frame: Frame) -> int:
+    """Return how many units came only while no control group was kept, where there is one now."""
+    keys, grouped = frame.assignments.unit_key, _grouped(frame)
+    return len(distinct(keys)) - len(distinct(keys[grouped]))
+
+
+def _grouped(frame: Frame) -> Flags:
+    rows = frame.assignments
+    if not rows.is_control_group.any():
+        return np.ones(len(rows), np.bool_)
+    return np.asarray(rows.is_control_group | (rows.group_weight != ONE))
 
 
 def allocation(frame: Frame) -> Timeline | None:

@@ -18,7 +18,7 @@ from analysis.estimate import Estimate, Scale
 from analysis.lifts import lift
 from analysis.lifts.cells import Cells, Shape, side
 from analysis.lifts.moments import Moments
-from analysis.logs.crediting import LARGEST, Subjects
+from analysis.logs.crediting import Subjects
 from analysis.logs.frames import Frame
 from analysis.logs.metrics import SHARES
 from analysis.texts import Name, Text, plain, probability, text
@@ -101,12 +101,11 @@ def _fields(frame: Frame, subjects: Subjects) -> Iterator[_Measured]:
         context = frame.context(field.name)
         assert isinstance(context, np.ndarray), "a number or a flag is no word"
         values = context[subjects.first]
-        known = np.where(np.abs(values) <= LARGEST, values, np.nan)
-        if np.isnan(known).all():
+        if np.isnan(values).all():
             continue
         is_flag = field.type is FieldType.FLAG
         what = text("bias.share_field" if is_flag else "bias.mean_field", name=field.name)
-        yield _Measured(known, Shape.SHARE if is_flag else Shape.MEAN, what)
+        yield _Measured(values, Shape.SHARE if is_flag else Shape.MEAN, what)
 
 
 def _difference(measured: _Measured, subjects: Subjects, labels: tuple[int, int, int], family: int) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,9 @@ from engine.errors import InvalidRequest
 from engine.experiments import Experiment, Metric, MetricKind
 from simulators.stated import Stated
 
+MOST = 1e9
+"""More units a day, or a larger value or spread, than a plan is made for."""
+
 _SHARES = (MetricKind.CONVERSION, MetricKind.RETENTION)
 
 
@@ -32,7 +36,7 @@ _SHARES = (MetricKind.CONVERSION, MetricKind.RETENTION)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--value", "values", multiple=True, metavar="METRIC=MEAN[:SPREAD]", help="The control's value today.")
 @click.option("--explained", multiple=True, metavar="METRIC=SHARE", help="What covariates explain of the variance.")
-@click.option("--per-day", type=click.FloatRange(min=0, min_open=True), help="How many units come by in a day.")
+@click.option("--per-day", type=click.FloatRange(0, MOST, min_open=True), help="How many units come by in a day.")
 @click.option("--log", "log", type=click.Path(path_type=Path), help="A store from which to take what is not given.")
 @click.option("--like", help="The experiment in that store that measured the same; this file's id by default.")
 @click.option("--runs", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Simulations of a bandit.")
@@ -66,7 +70,11 @@ def plan(
         base = baselines.get(_metric(experiment, name).name)
         if base is None:
             raise InvalidRequest(f"--explained names {name!r}, which has no value: add --value {name}=MEAN")
+        if _share(text) == 1:
+            raise InvalidRequest(f"--explained {name}=1 leaves nothing to chance: covariates explain less than all")
         baselines[name] = Baseline(base.mean, base.spread, base.shape, _share(text))
+    if per_day is not None and not math.isfinite(per_day):
+        raise InvalidRequest("--per-day must be a finite number")
     known = Known(baselines, per_day or known.per_day)
     if not baselines:
         raise InvalidRequest("nothing is known of any metric: add --value METRIC=MEAN, or --log STORE with its history")
@@ -117,12 +125,16 @@ def _metric(experiment: Experiment, name: str) -> Metric:
 
 def _baseline(experiment: Experiment, name: str, text: str) -> Baseline:
     metric = _metric(experiment, name)
+    if metric.kind is MetricKind.QUANTILE:
+        raise InvalidRequest(f"{name!r} is a quantile, of which nobody knows beforehand how it varies: leave it out")
     mean, _, spread = text.partition(":")
     if metric.kind in _SHARES:
         return Baseline.of_share(_share(mean))
     if not spread:
         raise InvalidRequest(f"{name!r} is an amount: give its mean and its standard deviation, such as {name}=12:40")
     shape = Shape.RATIO if metric.kind is MetricKind.RATIO else Shape.MEAN
+    if not 0 < _number(spread) <= MOST or abs(_number(mean)) > MOST:
+        raise InvalidRequest(f"{text!r} must be a mean and a standard deviation above 0, each {MOST:,.0f} at most")
     return Baseline(_number(mean), _number(spread), shape)
 
 
@@ -135,9 +147,12 @@ def _share(text: str) -> float:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise InvalidRequest(f"{text!r} must be a number") from None
+    if not math.isfinite(number):
+        raise InvalidRequest(f"{text!r} must be a finite number")
+    return number
 
 
 def _show(console: Console, grid: Grid, language: str) -> None:

@@ -15,11 +15,12 @@ import numpy as np
 from analysis.arrays import Floats
 from analysis.deciding import guardrails, multiplicity
 from analysis.document import Cell, Grid, MetricReport, Row, Table, Word
-from analysis.estimate import LEVEL, Estimate, Validity, not_evaluable
+from analysis.estimate import LEVEL, Estimate, Holds, Validity, not_evaluable
 from analysis.texts import Name, Text, count, probability, share, text
 from engine.experiments import Better, Experiment, Looking, Metric, Role
 
 _COLUMNS = ("metric", "variant", "role", "estimate", "p", "adjusted", "word")
+_AT_ANY_LOOK = (Holds.ALWAYS, Holds.ALWAYS_IN_THE_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,13 @@ def table(experiment: Experiment, reports: Sequence[MetricReport]) -> Grid | Non
     rows = (
         *_adjusted(asked[Role.GOAL], text("decision.goal"), multiplicity.holm),
         *(_guardrail(question) for question in asked[Role.GUARDRAIL]),
-        *_adjusted(asked[Role.SECONDARY], text("decision.secondary"), _discoveries(experiment.plan.looking)),
+        *_adjusted(asked[Role.SECONDARY], text("decision.secondary"), _discoveries(asked[Role.SECONDARY])),
     )
     columns = tuple(text(f"decision.{column}") for column in _COLUMNS)
+    is_early = any(question.estimate.holds in _AT_ANY_LOOK for question in asked[Role.GOAL])
+    looking = Looking.ANY if is_early else experiment.plan.looking
     note = text(
-        f"decision.note_{experiment.plan.looking.value}",
+        f"decision.note_{looking.value}",
         n=count(len(asked[Role.GOAL])),
         level=share(1 - LEVEL),
         side=share((1 - LEVEL) / 2),
@@ -102,8 +105,8 @@ def _questions(experiment: Experiment, reports: Sequence[MetricReport], role: Ro
 
 
 def _estimate(experiment: Experiment, role: Role, row: Row, found: Table) -> Estimate:
-    """Return the estimate that the plan allows to decide by."""
-    is_any = experiment.plan.looking is Looking.ANY
+    """Return the estimate that the plan allows to decide by: at any look where the row's word is read so as well."""
+    is_any = experiment.plan.looking is Looking.ANY or row.anytime is not None
     if role is Role.GUARDRAIL and is_any:
         return guardrails.at_any_look(row, next(base.value for base in found.rows if base.name == found.baseline))
     chosen = row.relative if role is Role.GUARDRAIL else row.anytime if is_any else row.absolute
@@ -134,8 +137,8 @@ def _guardrail(question: _Question) -> tuple[Cell, ...]:
     return question.metric.name, question.variant, role, question.estimate, None, None, found
 
 
-def _discoveries(looking: Looking) -> Callable[[Floats], Floats]:
-    if looking is Looking.ANY:
+def _discoveries(asked: Sequence[_Question]) -> Callable[[Floats], Floats]:
+    if any(question.estimate.holds in _AT_ANY_LOOK for question in asked):
         return lambda p: multiplicity.e_benjamini_hochberg(multiplicity.e_values(p))
     return multiplicity.benjamini_hochberg
 

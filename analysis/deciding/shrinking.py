@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.arrays import Floats
+from analysis.deciding.heterogeneity import between
 from analysis.estimate import LEVEL, Estimate, error_rate
 
 MIN_LIFTS = 4
@@ -39,7 +40,7 @@ def shrink(values: Floats, errors: Floats) -> Shrunk:
     ([0.093, 0.002, 0.02, -0.035], [0.031, 0.029, 0.029, 0.03], 0.051)
     """
     n = len(values)
-    spread2 = _between(values, errors**2)
+    spread2 = between(values, errors**2)
     weights = 1 / (errors**2 + spread2)
     mean = float(weights @ values / weights.sum())
     drawn = (n - 3) / (n - 1) * errors**2 * weights
@@ -59,10 +60,3 @@ def interval(value: float, error: float) -> tuple[float, float]:
     """Return the interval of one shrunk lift."""
     half = float(stats.norm.isf((1 - LEVEL) / 2)) * error
     return value - half, value + half
-
-
-def _between(values: Floats, variances: Floats) -> float:
-    """Return the variance of true lifts between experiments, 0 where chance explains all."""
-    weights = 1 / variances
-    excess = weights @ (values - weights @ values / weights.sum()) ** 2 - (len(values) - 1)
-    return max(0.0, float(excess / (weights.sum() - (weights**2).sum() / weights.sum())))

@@ -192,7 +192,7 @@ def _name(factors: Sequence[Factor], chosen: tuple[int, ...], to: tuple[int, ...
 
 def _row(name: Text, estimate: Estimate, better: Better) -> tuple[Cell, ...]:
     p_value = None if estimate.p_value is None else Number(estimate.p_value, Style.PROBABILITY)
-    return name, estimate, p_value, decisions.word(estimate, better), estimate.method
+    return name, estimate, p_value, decisions.word(estimate, better), estimate.method if estimate.interval else None
 
 
 def _grid(rows: Sequence[tuple[Cell, ...]]) -> Grid:

@@ -45,10 +45,10 @@ def lift_in(cells: Cells) -> Text:
     return text("estimand.relative", of=cells.estimand)
 
 
-def nothing(cells: Cells, reason: Text, n: int) -> Comparison:
-    """Return a comparison that cannot be made, with the reason."""
+def nothing(cells: Cells, reason: Text, n: int, difference: float | None = None) -> Comparison:
+    """Return a comparison that cannot be made, with the reason and, where it exists, the difference that was seen."""
     return Comparison(
-        not_evaluable(reason, difference_in(cells), n, scale=cells.scale.difference),
+        not_evaluable(reason, difference_in(cells), n, difference, cells.scale.difference),
         not_evaluable(reason, lift_in(cells), n, scale=Scale.RELATIVE),
     )
 

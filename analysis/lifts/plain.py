@@ -52,7 +52,8 @@ def compare(cells: Cells, plus: Side, minus: Side, family: int, method: Method) 
     """Return the lift of `plus` over `minus`; `family` intervals of this kind hold together."""
     sides = sides_of(cells, plus, minus)
     if isinstance(sides, Text):
-        return comparison.nothing(cells, sides, int(cells.moments.n[(plus > 0) | (minus > 0)].sum()))
+        n = int(cells.moments.n[(plus > 0) | (minus > 0)].sum())
+        return comparison.nothing(cells, sides, n, _same_difference(cells, plus, minus, sides))
     if cells.shape is Shape.SHARE:
         left, right = weights_of(cells, plus, minus)
         return Comparison(
@@ -115,6 +116,14 @@ def _same_value(cells: Cells, weights: Floats) -> float | None:
     if cells.shape is Shape.RATIO and not below_the_line(cells, weights).value:
         return None
     return side_value(cells, weights).value
+
+
+def _same_difference(cells: Cells, plus: Side, minus: Side, reason: Text) -> float | None:
+    """Return the difference of two sides of which one has the same value for all, where both exist."""
+    if reason.key != "not_evaluable.same_side":
+        return None
+    left, right = (_same_value(cells, weights) for weights in weights_of(cells, plus, minus))
+    return None if left is None or right is None else left - right
 
 
 def value_interval(cells: Cells, weights: Floats, alpha: float) -> tuple[tuple[float, float], Text]:

@@ -19,6 +19,9 @@ MIN_IN_STRATUM = 5
 ROUNDING = 1e-11
 """A standard deviation of so small a share of the mean is what rounding leaves of equal values."""
 
+_CANCELLED = 1e-13
+"""A variance of so small a share of its terms is what rounding leaves of 0."""
+
 
 def usable(cells: Cells, of: Side) -> Flags:
     """Return the strata in which every variant of the side has enough values, (n_strata,)."""
@@ -42,10 +45,10 @@ def empty(cells: Cells, of: Side) -> Text | None:
     """Return why a side has too little for any value, or None."""
     if usable(cells, of).any():
         return None
-    n = int(cells.moments.n[of > 0].sum())
-    if n < 2:
-        return text("not_evaluable.nobody" if not n else "not_evaluable.single")
-    return text("not_evaluable.no_stratum")
+    n = cells.moments.n[of > 0].sum(axis=1)
+    if not n.all():
+        return text("not_evaluable.some_empty" if n.any() else "not_evaluable.nobody")
+    return text("not_evaluable.single" if n.min() == 1 else "not_evaluable.no_stratum")
 
 
 def without_value(cells: Cells, weights: Floats) -> Text | None:
@@ -74,9 +77,12 @@ def incomparable(cells: Cells, plus: Side, minus: Side) -> Text | None:
 def varies(cells: Cells, weights: Floats) -> bool:
     """Whether the values behind a weighted sum of cells, (v, s), differ in any cell by more than their rounding."""
     by_mean = side_value(cells, weights).weights
-    variance = np.einsum("vsi,vsij,vsj->vs", by_mean, cells.moments.covariance, by_mean)
+    covariance = cells.moments.covariance
+    variance = np.einsum("vsi,vsij,vsj->vs", by_mean, covariance, by_mean)
     size = np.abs(by_mean * cells.moments.mean).sum(axis=-1)
-    return bool((variance > (ROUNDING * size) ** 2).any())
+    # A ratio that is the same for everybody is a difference of large terms, of which rounding leaves something too.
+    terms = np.einsum("vsi,vsij,vsj->vs", np.abs(by_mean), np.abs(covariance), np.abs(by_mean))
+    return bool((variance > np.maximum((ROUNDING * size) ** 2, _CANCELLED * terms)).any())
 
 
 def stratified(method: Text, weights: Floats) -> Text:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from analysis.arrays import Floats
+import numpy as np
+
+from analysis.arrays import LARGEST, Floats
 from analysis.logs.sources import LogSource
 from engine.columns import Coded
 from engine.experiments import Experiment, FieldType
@@ -23,7 +25,9 @@ class Contexts:
     known: dict[str, Coded | Floats] = field(default_factory=dict)
 
     def of(self, name: str) -> Coded | Floats:
-        """Return a field, (n,): a number, a flag as 0.0 or 1.0 (NaN where there is none), or a text.
+        """Return a field, (n,): a number, a flag as 0.0 or 1.0, or a text.
+
+        A number is NaN where there is none, or one too large to compute with.
 
         Raises:
             InvalidRequest: it is not declared, or is a list of texts.
@@ -38,4 +42,6 @@ class Contexts:
 
 
 def _first(column: Coded | Floats, n: int) -> Coded | Floats:
-    return Coded(column.codes[:n], column.words) if isinstance(column, Coded) else column[:n]
+    if isinstance(column, Coded):
+        return Coded(column.codes[:n], column.words)
+    return np.where(np.abs(column[:n]) <= LARGEST, column[:n], np.nan)

@@ -13,14 +13,11 @@ from enum import Enum
 
 import numpy as np
 
-from analysis.arrays import Flags, Ints
+from analysis.arrays import LARGEST, Flags, Ints
 from analysis.document import Count
 from analysis.logs.frames import Frame
 from analysis.texts import text
 from engine.experiments import Metric, MetricKind
-
-LARGEST = 1e100
-"""An outcome whose value is further from 0 is credited to nobody: squares of sums of such have no float64."""
 
 NPS_SCALE = (0.0, 10.0)
 """The lowest and the highest score that an NPS can be made of."""

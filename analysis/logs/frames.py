@@ -18,7 +18,7 @@ from analysis.logs.sources import LogSource
 from analysis.texts import text
 from engine.columns import Coded, Columns
 from engine.errors import UnknownExperiment
-from engine.experiments import Experiment, ExperimentState, ExposureRule
+from engine.experiments import Experiment, ExperimentState, ExposureRule, Status
 from engine.randomness import ONE
 from engine.records import DrawKey, Group
 
@@ -100,6 +100,11 @@ class Frame:
     def experiment(self) -> Experiment:
         """The current definition."""
         return self.state.experiment
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the experiment has ended for good."""
+        return self.state.status in (Status.CONCLUDED, Status.ARCHIVED)
 
     @property
     def control(self) -> int:

@@ -24,6 +24,9 @@ START = 20_000 * 86_400 * 1_000_000
 
 _DRAWN = ("variant", "distribution")
 
+_WORDS = ("metric", "void_of", "reason", "source", "group_name")
+"""Columns of texts, which without any row look like numbers."""
+
 Arrays = Mapping[str, Any]
 """Columns by name: arrays, lists of texts, or one value for all rows."""
 
@@ -221,6 +224,8 @@ def _column(values: Any, n: int, name: str) -> Column:  # noqa: ANN401 (an array
     whole = np.broadcast_to(found, n) if found.ndim == 0 else found
     if whole.shape != (n,):
         raise InvalidRequest(f"the column `{name}` is {whole.shape}, and the others have {n} rows")
+    if name in _WORDS and not n:
+        return Coded(np.zeros(0, np.int64), ())
     if whole.dtype.kind in "iub":
         return whole.astype(np.int64)
     return whole.astype(np.float64) if whole.dtype.kind == "f" else encoded(whole.tolist())

@@ -18,13 +18,17 @@ import narwhals as nw
 import numpy as np
 from narwhals.exceptions import ColumnNotFoundError
 
-from analysis.arrays import Flags, Floats
+from analysis.arrays import LARGEST, Flags, Floats
 from analysis.lifts.moments import Moments
-from analysis.logs.metrics import DETRACTOR, PROMOTER
+from analysis.logs.crediting import NPS_SCALE
+from analysis.logs.metrics import DETRACTOR, PROMOTER, SHARES
 from engine.errors import InvalidRequest
 from engine.experiments import SCORES, Experiment, Metric, MetricKind
 
 Lazy = nw.LazyFrame[Any]
+
+_NUMBERS_OR_NOTHING = (nw.Boolean, nw.Object, nw.Unknown)
+"""Types that may hold numbers besides the numeric ones: a column without any value has one of the last two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def gather(
     """Return the moments of `columns`, expressions over the table by name.
 
     `together` are groups of column names whose products are needed. A row is left out, and counted, where one of the
-    columns is missing or not finite, or where its variant, as text, is none of `variants`.
+    columns is missing, not finite or too large to compute with, or where its variant, as text, is none of `variants`.
 
     Raises:
         InvalidRequest: it is no table that can be read, or lacks a column.
@@ -70,7 +74,7 @@ def gather(
     names = tuple(columns)
     keys = {"_variant": nw.col(variant), **({"_stratum": nw.col(stratum)} if stratum else {})}
     values = {f"_{place}": columns[name].cast(nw.Float64) for place, name in enumerate(names)}
-    keyed = _selected(table, {**keys, **values})
+    keyed = _bounded(_selected(table, {**keys, **values}), tuple(values))
     centres = _centres(keyed, tuple(values))
     pairs = sorted({pair for group in together for pair in _pairs([names.index(name) for name in group])})
     rows = _sums(keyed, tuple(keys), tuple(values), centres, pairs)
@@ -91,6 +95,8 @@ def _n(rows: Sequence[Mapping[str, Any]]) -> int:
 def columns_of(experiment: Experiment, metric: Metric) -> dict[str, nw.Expr]:
     """Return a metric's columns by name, in the order of `cells.Cells`: its value, what is below the line, covariates.
 
+    A share that is neither 0 nor 1, and an NPS off its scale, are infinite: such rows are left out and counted.
+
     Raises:
         InvalidRequest: it is winsorised, and a table does not say where to cut.
     """
@@ -107,6 +113,9 @@ def _values(experiment: Experiment, metric: Metric) -> dict[str, nw.Expr]:
     if metric.kind in SCORES:
         given = ~column.is_null()
         return {metric.name: _score(metric).fill_null(0.0), f"{metric.name} given": given.cast(nw.Float64)}
+    if metric.kind in SHARES:
+        happened = column.cast(nw.Float64)
+        return {metric.name: nw.when((happened == 0) | (happened == 1)).then(happened).otherwise(nw.lit(float("inf")))}
     return {metric.name: column if metric.cap is None else _capped(column.cast(nw.Float64), metric.cap)}
 
 
@@ -116,23 +125,50 @@ def _capped(column: nw.Expr, cap: float) -> nw.Expr:
 
 
 def _score(metric: Metric) -> nw.Expr:
-    column = nw.col(metric.name)
+    score = nw.col(metric.name).cast(nw.Float64)
     if metric.kind is not MetricKind.NPS:
-        return column.cast(nw.Float64)
-    return 100 * ((column >= PROMOTER).cast(nw.Float64) - (column <= DETRACTOR).cast(nw.Float64))
+        return score
+    counted = 100 * ((score >= PROMOTER).cast(nw.Float64) - (score <= DETRACTOR).cast(nw.Float64))
+    return nw.when((score < NPS_SCALE[0]) | (score > NPS_SCALE[1])).then(nw.lit(float("inf"))).otherwise(counted)
 
 
-def _selected(table: Any, columns: Mapping[str, nw.Expr]) -> Lazy:  # noqa: ANN401 (any native frame)
+def _is_empty(lazy: Lazy, name: str) -> bool:
+    # pandas takes a column of nothing but None for one of text.
+    return bool(_rows(lazy.select(nw.col(name).is_null().all()))[0][name])
+
+
+def _lazy(table: Any) -> Lazy:  # noqa: ANN401 (any native frame)
     try:
         lazy: Lazy = nw.from_native(table).lazy()
     except TypeError as error:
         raise InvalidRequest(f"a table is a data frame that narwhals reads, and this is none: {error}") from error
+    return lazy
+
+
+def _selected(table: Any, columns: Mapping[str, nw.Expr]) -> Lazy:  # noqa: ANN401 (any native frame)
+    lazy = _lazy(table)
     try:
         selected = lazy.select(**columns)
         selected.collect_schema()
     except ColumnNotFoundError as error:
         raise InvalidRequest(f"the table lacks a column: {str(error).splitlines()[0]}") from error
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(f"a column of the table is not of numbers: {error}") from error
     return selected
+
+
+def check_numbers(table: Any, names: Sequence[str]) -> None:  # noqa: ANN401 (any native frame)
+    """Let pass a table whose columns of these names, where they are there, hold numbers, flags or nothing at all.
+
+    Raises:
+        InvalidRequest: it is no table that can be read, or a column holds something else.
+    """
+    lazy = _lazy(table)
+    schema = lazy.collect_schema()
+    for name in names:
+        kind = schema.get(name, nw.Float64())
+        if not kind.is_numeric() and kind not in _NUMBERS_OR_NOTHING and not _is_empty(lazy, name):
+            raise InvalidRequest(f"the column {name!r} of the table must hold numbers, and holds {kind}")
 
 
 def _pairs(places: Sequence[int]) -> list[tuple[int, int]]:
@@ -144,14 +180,31 @@ def _whole(names: Sequence[str]) -> nw.Expr:
     return reduce(add, map(nw.col, names)).is_finite().fill_null(value=False)
 
 
+def _bounded(keyed: Lazy, names: Sequence[str]) -> Lazy:
+    """Return the columns with numbers that are too large to compute with made infinite, where there are any."""
+    ends = keyed.select(*(nw.col(name).abs().max() for name in names))
+    most = [end for end in _rows(ends)[0].values() if end is not None]
+    if not any(end > LARGEST for end in most):
+        return keyed
+    small = [
+        nw.when(nw.col(name).abs() <= LARGEST).then(nw.col(name)).otherwise(nw.lit(float("inf"))) for name in names
+    ]
+    return keyed.with_columns(**dict(zip(names, small, strict=True)))
+
+
 def _centres(keyed: Lazy, names: Sequence[str]) -> Floats:
     """Return the overall mean of each column, (k,): of its finite values, where it has others."""
     found = _rows(keyed.select(*(nw.col(name).mean() for name in names)))[0]
-    centres = [0.0 if mean is None else float(mean) for mean in found.values()]
+    centres = _numbers(found)
     if np.isfinite(centres).all():
-        return np.array(centres)
+        return centres
     finite = keyed.filter(_whole(names)).select(*(nw.col(name).mean() for name in names))
-    return np.array([0.0 if mean is None else float(mean) for mean in _rows(finite)[0].values()])
+    return np.nan_to_num(_numbers(_rows(finite)[0]))
+
+
+def _numbers(row: Mapping[str, Any]) -> Floats:
+    """Return the means of columns, (k,): 0 where there is none."""
+    return np.array([0.0 if mean is None else float(mean) for mean in row.values()])
 
 
 def _sums(

@@ -9,14 +9,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analysis.deciding import shrinking
+from analysis.deciding.shrinking import Shrunk
 from analysis.document import Cell, Forest, Grid, MetricReport, Report, Row, Step, Word
 from analysis.estimate import Estimate, Scale
-from analysis.pages import charts, shrinking, wording
-from analysis.pages.shrinking import Shrunk
+from analysis.pages import charts, wording
 from analysis.texts import Number, Style, Text, count, text
 from engine.experiments import Better
 
 _CONCLUDE = "conclude"
+_EXACT = 1e-12
+"""A lift known this well is what rounding leaves of one that does not vary."""
 
 
 def ran(reports: Sequence[Report]) -> Grid:
@@ -94,7 +97,7 @@ def _measured(report: Report) -> list[tuple[Report, MetricReport, Row, Estimate]
     return [
         (report, metric, row, row.relative)
         for row in table.rows
-        if row.relative is not None and row.relative.interval is not None and row.relative.low != row.relative.high
+        if row.relative is not None and row.relative.interval and shrinking.standard_error(row.relative) > _EXACT
     ]
 
 

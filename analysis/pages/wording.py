@@ -117,7 +117,9 @@ def method(estimate: Estimate) -> Arg:
     made = text("estimate.method", method=estimate.method, level=level(estimate))
     if estimate.holds is not Holds.ONCE:
         made = text("estimate.method_holds", method=made, holds=holds(estimate))
-    return text("estimate.method_naive", method=made) if estimate.validity is Validity.NAIVE else made
+    if estimate.validity is Validity.NAIVE:
+        made = text("estimate.method_naive", method=made)
+    return made if estimate.note is None else text("estimate.method_noted", method=made, note=estimate.note)
 
 
 def word(found: Word) -> Text:

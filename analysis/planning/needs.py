@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from analysis.estimate import LEVEL, error_rate
 from analysis.lifts.cells import Shape
 from analysis.planning.looking import design
-from engine.experiments import Experiment, FixedSpec, Metric, Plan
+from engine.experiments import Better, Experiment, FixedSpec, Metric, Plan
 
 _MOST = 1e12
 """More units than there are."""
@@ -43,7 +43,7 @@ class Baseline:
         return cls(share, math.sqrt(share * (1 - share)), Shape.SHARE, explained)
 
     def spread_after(self, effect: float) -> float:
-        """Return the spread of a side that is better by a relative effect: that of a share follows from its value."""
+        """Return the spread of a side that differs by a relative effect: that of a share follows from its value."""
         if self.shape is not Shape.SHARE:
             return self.spread
         share = min(max(self.mean * (1 + effect), 0.0), 1.0)
@@ -83,6 +83,8 @@ def variance(baseline: Baseline, effect: float, split: Split) -> float:
 def units(baseline: Baseline, effect: float, split: Split, plan: Plan, family: int) -> float:
     """Return how many units in all find a relative effect with the plan's power, or infinity: nothing would be enough.
 
+    Nothing is enough for an effect that cannot be: of 0, or of a share that would leave 0 to 1.
+
     >>> even = Split(0.5, 0.5, 1)
     >>> from engine.experiments import Looking
     >>> round(units(Baseline.of_share(0.1), 0.1, even, Plan(Looking.ONCE), 1))
@@ -90,6 +92,10 @@ def units(baseline: Baseline, effect: float, split: Split, plan: Plan, family: i
     """
     looks = design(plan, error_rate(LEVEL, family))
     v, difference = variance(baseline, effect, split), abs(effect * baseline.mean)
+    if not difference or not can_be(baseline, effect):
+        return math.inf
+    if not v:
+        return 2.0
     return _least(lambda n: looks.power(n, difference / math.sqrt(v / n)), plan.power)
 
 
@@ -102,13 +108,33 @@ def detectable(baseline: Baseline, n_units: float, split: Split, plan: Plan, fam
             n_units, effect * abs(baseline.mean) / math.sqrt(variance(baseline, effect, split) / n_units)
         )
 
-    if not baseline.mean or power(1.0) < plan.power:
+    if not baseline.mean or not baseline.spread or power(1.0) < plan.power:
         return None
     low, high = 0.0, 1.0
     for _ in range(30):
         middle = (low + high) / 2
         low, high = (low, middle) if power(middle) >= plan.power else (middle, high)
     return high
+
+
+def can_be(baseline: Baseline, effect: float) -> bool:
+    """Return whether a side can differ by a relative effect: a share stays in 0 to 1.
+
+    >>> can_be(Baseline.of_share(0.95), 0.1), can_be(Baseline.of_share(0.95), -0.1)
+    (False, True)
+    """
+    return baseline.shape is not Shape.SHARE or 0 <= baseline.mean * (1 + effect) <= 1
+
+
+def toward(metric: Metric) -> float:
+    """Return a metric's declared effect in the direction in which it improves; 0 where none is declared."""
+    return (metric.effect or 0.0) * (1 if metric.better is Better.HIGHER else -1)
+
+
+def is_in_question(baseline: Baseline, metric: Metric) -> bool:
+    """Return whether luck could hide a metric's declared effect, if there is one and it can be."""
+    effect = toward(metric)
+    return bool(effect) and can_be(baseline, effect) and baseline.spread > 0 and baseline.explained < 1
 
 
 def family(experiment: Experiment, metric: Metric) -> int:

@@ -29,7 +29,7 @@ class Known:
 def pages(experiment: Experiment, known: Known) -> tuple[Grid, ...]:
     """Return the tables of a test's plan: of the metrics with a baseline."""
     planned = [metric for metric in experiment.metrics if metric.name in known.baselines]
-    looked = [metric for metric in planned if metric.effect is not None]
+    looked = [metric for metric in planned if needs.is_in_question(known.baselines[metric.name], metric)]
     return (
         _needs(experiment, known, planned),
         *(_costs(experiment, known, metric) for metric in looked[:1]),
@@ -48,7 +48,10 @@ def _need(experiment: Experiment, known: Known, metric: Metric) -> tuple[Cell, .
     value = share(baseline.mean) if baseline.shape.value == "share" else plain(round(baseline.mean, 6))
     if metric.effect is None:
         return metric.name, value, text("plan.no_effect"), None, None, None
-    n = needs.units(baseline, metric.effect, Split.of(experiment), experiment.plan, needs.family(experiment, metric))
+    effect = needs.toward(metric)
+    if not needs.can_be(baseline, effect):
+        return metric.name, value, share(metric.effect), text("plan.impossible"), None, None
+    n = needs.units(baseline, effect, Split.of(experiment), experiment.plan, needs.family(experiment, metric))
     wait = metric.window.total_seconds() + experiment.grace.total_seconds()
     return metric.name, value, share(metric.effect), *_units_and_days(n, known, wait)
 
@@ -97,13 +100,13 @@ def _ways(plan: Plan) -> list[tuple[Text, Plan]]:
 
 
 def _cost(experiment: Experiment, known: Known, metric: Metric, name: Text, plan: Plan) -> tuple[Cell, ...]:
-    assert metric.effect is not None, "only metrics with an effect are here"
     baseline, split, family = known.baselines[metric.name], Split.of(experiment), needs.family(experiment, metric)
-    once = needs.units(baseline, metric.effect, split, replace(plan, looking=Looking.ONCE), family)
-    n = needs.units(baseline, metric.effect, split, plan, family)
+    effect = needs.toward(metric)
+    once = needs.units(baseline, effect, split, replace(plan, looking=Looking.ONCE), family)
+    n, v = needs.units(baseline, effect, split, plan, family), needs.variance(baseline, effect, split)
     if not math.isfinite(n):
         return name, text("plan.never"), None, None, None
-    theta = abs(metric.effect * baseline.mean) / math.sqrt(needs.variance(baseline, metric.effect, split) / n)
+    theta = abs(effect * baseline.mean) / math.sqrt(v / n)
     typical = n * design(plan, error_rate(LEVEL, family)).typical_share(n, theta)
     days = [duration(math.ceil(each / known.per_day) * DAY_S) if known.per_day else None for each in (n, typical)]
     return name, count(math.ceil(n)), plain(round(n / once, 2)), days[0], days[1] or count(math.ceil(typical))

@@ -68,7 +68,8 @@ def _scores(watched: Watched, plus: Side, minus: Side) -> Scores | None:
     sample, bounds = watched.sample, value_range(watched.metric)
     if bounds is None or watched.probabilities is None or not _is_plain_mean(watched) or _departs(sample, bounds):
         return None
-    if not all(_of(side, sample).any() for side in (plus, minus)):
+    present = np.bincount(sample.label, minlength=len(plus)) > 0
+    if not present[(plus != 0) | (minus != 0)].all():
         return None
     found = betting.scores(
         sample.values, sample.label, sample.stratum, watched.probabilities, plus - minus, value_range=bounds
@@ -131,8 +132,11 @@ def n_events(watched: Watched, plus: Side, minus: Side, ends: Ints) -> Ints:
 def in_the_limit(fixed: Estimate, n: int, n_happened: int, n_planned: int, note: Text | None = None) -> Estimate:
     """Return the asymptotic sequence of a difference after n subjects, of whom the side with fewer had `n_happened`."""
     error = asymptotic.standard_error(fixed)
-    if error is None or fixed.value is None:
+    if fixed.interval is None or fixed.value is None:
         return fixed
+    if error is None:
+        reason = text("sequence.no_width")
+        return not_evaluable(reason, fixed.estimand, fixed.n, fixed.value, fixed.scale)
     if n_happened < ENOUGH:
         reason = text("sequence.silent", n=count(n_happened), enough=count(ENOUGH))
         return not_evaluable(reason, fixed.estimand, fixed.n, fixed.value, fixed.scale)

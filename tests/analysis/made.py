@@ -149,7 +149,7 @@ def report(**changes):
     said = verdict(
         metric,
         health.checks,
-        (text("caution.several_metrics"),),
+        (text("caution.imported"),),
         brief=Brief(segment=EVIL),
         period=period,
         is_running=True,

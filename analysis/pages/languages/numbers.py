@@ -15,6 +15,10 @@ Marks = Mapping[str, Any]
 MINUS = "\N{MINUS SIGN}"
 
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+_MOST_DIGITS = 10
+"""A number of more digits before its point is written in powers of ten, and none has more in all."""
+_SMALL = 1e-6
+"""So is a number that is smaller."""
 _LEAST = 0.0001
 """A p-value below this is only said to be below it."""
 
@@ -27,15 +31,31 @@ def written(number: Number, marks: Marks) -> str:
 def amount(value: float, places: int | None, marks: Marks) -> str:
     """Return a number to so many decimals, or to three digits that matter and all digits of large ones.
 
+    Never to more than ten digits: what would take more is written in powers of ten, or to fewer decimals.
+
     >>> marks = {"decimal": ".", "group": ","}
     >>> [amount(value, None, marks) for value in (1.422617, 0.00087372, 12345.678, 0, 0.5)]
     ['1.42', '0.000874', '12,346', '0', '0.5']
+    >>> amount(32893476552.0, 0, marks), amount(0.999999999996, 12, marks)
+    ('3.29e10', '1.000000000')
     """
-    if places is None and value and abs(value) < 1e-6:
-        return f"{value:.0e}".replace("-", MINUS)
-    digits = f"{abs(value):,.{_places(value) if places is None else places}f}"
+    size = math.floor(math.log10(abs(value))) if value else 0
+    if size >= _MOST_DIGITS:
+        return _in_powers(value, 2, marks)
+    if places is None and value and abs(value) < _SMALL:
+        return _in_powers(value, 0, marks)
+    if places is not None and places >= _MOST_DIGITS - 1 and value and abs(value) < _SMALL:
+        return _in_powers(value, min(max(size + places, 0), 3), marks)
+    decimals = _places(value) if places is None else min(places, _MOST_DIGITS - 1 - max(size, 0))
+    digits = f"{abs(value):,.{decimals}f}"
     sign = MINUS if value < 0 and digits.strip("0.,") else ""
     return sign + _marked(digits, marks)
+
+
+def _in_powers(value: float, decimals: int, marks: Marks) -> str:
+    """Return a number as one digit with so many decimals and a power of ten."""
+    first, _, power = f"{abs(value):.{decimals}e}".partition("e")
+    return (MINUS if value < 0 else "") + _marked(first, marks) + "e" + power.replace("+", "").replace("-", MINUS)
 
 
 def duration_parts(seconds: float) -> tuple[float, str]:
@@ -89,6 +109,9 @@ def _signed_amount(number: Number, marks: Marks) -> str:
 
 
 def _share(number: Number, marks: Marks) -> str:
+    if number.places is None and 0 < 100 * number.value < _SMALL:
+        least = str(marks["share"]).format(number=amount(_LEAST, 4, marks))
+        return str(marks["below"]).format(number=least)
     return str(marks["share"]).format(number=amount(100 * number.value, number.places, marks))
 
 
@@ -97,7 +120,9 @@ def _signed_share(number: Number, marks: Marks) -> str:
 
 
 def _points(number: Number, marks: Marks) -> str:
-    return str(marks["points"]).format(number=_signed(100 * number.value, number.places, marks))
+    # A difference of shares that rounding alone can have left is none.
+    value = 0.0 if number.places is None and abs(100 * number.value) < _SMALL else 100 * number.value
+    return str(marks["points"]).format(number=_signed(value, number.places, marks))
 
 
 def _probability(number: Number, marks: Marks) -> str:
@@ -107,7 +132,7 @@ def _probability(number: Number, marks: Marks) -> str:
 
 
 def _plain(number: Number, marks: Marks) -> str:
-    return f"{number.value:.12g}".replace("-", MINUS).replace(".", str(marks["decimal"]))
+    return f"{number.value:.10g}".replace("-", MINUS).replace(".", str(marks["decimal"]))
 
 
 def _time(template: str) -> Callable[[Number, Marks], str]:

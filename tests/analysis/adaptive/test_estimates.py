@@ -79,9 +79,9 @@ def test_a_control_near_zero_has_no_relative_lift():
 
 def test_no_draws_at_all():
     found = even([])
-    assert refused(estimates.value(found, 0), "adaptive.never")
-    assert refused(estimates.lift(found, 1, 0).absolute, "adaptive.never_together")
-    assert refused(estimates.lift(found, 1, 0).relative, "adaptive.never_together")
+    assert refused(estimates.value(found, 0), "adaptive.nothing_yet")
+    assert refused(estimates.lift(found, 1, 0).absolute, "adaptive.nothing_yet")
+    assert refused(estimates.lift(found, 1, 0).relative, "adaptive.nothing_yet")
 
 
 @pytest.mark.parametrize("values", [np.zeros(200), np.ones(200), np.arange(200) % 2 * 1.0, np.ones(1)])

@@ -97,7 +97,7 @@ def test_over_time_there_is_nothing_yet_at_first():
 
 def test_without_any_draw_there_is_no_sequence():
     sequence = sequences.anytime(worlds.scored(worlds.empty(2), *nothing()), 1, 0)
-    assert sequence.note.key == "adaptive.never_together"
+    assert sequence.note.key == "adaptive.nothing_yet"
 
 
 def nothing():

@@ -61,9 +61,12 @@ def test_goals_are_one_family_of_holms():
 
 def test_looking_at_any_time_decides_by_what_holds_then():
     reports = [report("buy", row("b", (0.3, 0.001), (0.3, 0.2)))]
-    once = decisions.table(experiment(GOALS[0]), reports)
+    once = decisions.table(experiment(GOALS[0]), [report("buy", row("b", (0.3, 0.001)))])
     always = decisions.table(experiment(GOALS[0], looking=Looking.ANY), reports)
+    early = decisions.table(experiment(GOALS[0]), reports)
     assert words(once) == [Word.BETTER]
+    assert words(early) == [Word.NOT_CLEAR], "what is to be read once and still runs"
+    assert early.note == always.note
     assert words(always) == [Word.NOT_CLEAR]
     assert always.rows[0][3].holds is Holds.ALWAYS
     assert "any look" in str(always.note)
@@ -72,13 +75,18 @@ def test_looking_at_any_time_decides_by_what_holds_then():
 def test_secondary_metrics_are_looked_through_for_discoveries():
     metrics = (GOALS[0], *(Metric(name) for name in "wxyz"))
     p = [0.02, 0.025, 0.03, 0.9]
-    reports = [report("buy", row("b", (0.3, 0.4), (0.3, 0.4)))]
-    reports += [report(name, row("b", (0.3, value), (0.3, value))) for name, value in zip("wxyz", p, strict=True)]
+    reports, sequences = (
+        [
+            report(name, row("b", (0.3, value), (0.3, value) if is_watched else None))
+            for name, value in zip(("buy", *"wxyz"), (0.4, *p), strict=True)
+        ]
+        for is_watched in (False, True)
+    )
     grid = decisions.table(experiment(*metrics), reports)
     assert [row[5].value for row in grid.rows[1:]] == pytest.approx(multipletests(p, method="fdr_bh")[1])
     assert words(grid) == [Word.NOT_CLEAR, Word.BETTER, Word.BETTER, Word.BETTER, Word.NOT_CLEAR]
     # As sequences they become e-values, of which a p-value of .02 makes too small ones.
-    always = decisions.table(experiment(*metrics, looking=Looking.ANY), reports)
+    always = decisions.table(experiment(*metrics, looking=Looking.ANY), sequences)
     assert set(words(always)) == {Word.NOT_CLEAR}
     expected = multiplicity.e_benjamini_hochberg(multiplicity.e_values(np.array(p)))
     assert [row[5].value for row in always.rows[1:]] == pytest.approx(expected)

@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 
+from analysis.deciding import shrinking
 from analysis.estimate import Estimate
-from analysis.pages import shrinking
 from analysis.texts import text
 
 NONE = text("method.none")

@@ -256,11 +256,15 @@ def test_a_levels_mean_weighs_the_other_factors_levels_evenly():
         ([[0.0, 0.0], [0.0, 0.0]], Shape.MEAN, "every value of one side is the same, so its spread is unknown"),
         ([[0.1] * 30, [0.3] * 77], Shape.MEAN, "every value of one side is the same, so its spread is unknown"),
         ([[[1, 2]] * 3, [[2, 2]] * 3], Shape.RATIO, "every value of one side is the same, so its spread is unknown"),
-        ([[[1, 0], [2, 0]], [[2, 2], [1, 3]]], Shape.RATIO, "what it is divided by is zero"),
+        (
+            [[[1, 0], [2, 0]], [[2, 2], [1, 3]]],
+            Shape.RATIO,
+            "what it is divided by is zero (of scores: nobody gave one)",
+        ),
         (
             [[[0, 0]] * 8 + [[1, 1], [0, 1]], [[2, 2], [1, 3]]],
             Shape.RATIO,
-            "not identified: what it is divided by may be zero",
+            "not identified: what it is divided by may be zero (of scores: too few were given)",
         ),
     ],
 )

@@ -14,6 +14,8 @@ plan: {look: once, units: 20000}
 metrics:
   purchase: {kind: conversion, window: 3d, effect: 0.1}
   basket: {kind: revenue, window: 3d, cap: 200, effect: 0.1}
+  slow: {kind: quantile, of: basket, quantile: 0.9, window: 3d, effect: 0.1}
+  churn: {kind: conversion, window: 3d, effect: 0.1, better: lower}
 """
 BANDIT = """
 experiment: offer-bandit
@@ -60,6 +62,22 @@ def test_a_bandit_is_simulated(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("purchase=0", "more than there"),
+        ("purchase=1", "such an effect"),
+        ("purchase=0.95", "such an effect"),
+        ("basket=0:3", "more than there"),
+        ("churn=0.95", "299"),  # it can fall where it cannot rise: 2 * (.95 * .05 + .855 * .145) * 2.8016**2 / .095**2
+    ],
+)
+def test_what_cannot_be_found_is_said(file, value, words):
+    shown = run(file, "--value", value, "--per-day", "2000").output
+    assert words in shown
+    assert "nan" not in shown
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "nothing is known of any metric"),
@@ -69,6 +87,13 @@ def test_a_bandit_is_simulated(tmp_path):
         (["--value", "purchase=x"], "must be a number"),
         (["--value", "basket=12"], "its mean and its standard deviation"),
         (["--explained", "basket=0.5"], "has no value"),
+        (["--value", "basket=nan:4"], "must be a finite number"),
+        (["--value", "basket=12:0"], "a standard deviation above 0"),
+        (["--value", "basket=12:-4"], "a standard deviation above 0"),
+        (["--value", "basket=12:1e200"], "1,000,000,000 at most"),
+        (["--value", "slow=12:4"], "is a quantile"),
+        (["--value", "purchase=0.1", "--explained", "purchase=1"], "leaves nothing to chance"),
+        (["--value", "purchase=0.1", "--per-day", "nan"], "must be a finite number"),
     ],
 )
 def test_bad_input_is_answered_in_a_sentence(file, arguments, words):
