@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import click
-from rich.progress import track
+from rich.progress import Progress
 
 import analysis
+from analysis.document import Report
 from analysis.logs.parquet_source import open_log
+from analysis.logs.sources import LogSource
 from analysis.pages import languages
 from engine.errors import InvalidRequest
 
@@ -33,13 +35,24 @@ def report(experiments: tuple[str, ...], log: Path, out: Path, language: str) ->
         chosen = experiments or tuple(state.experiment.experiment_id for state in reader.states())
         if not chosen:
             raise InvalidRequest(f"there is no experiment in {log}: `armlift apply FILE` makes one")
-        reports = [analysis.report(reader, name) for name in track(chosen, "Reading the log", transient=True)]
+        reports = _read(reader, chosen)
     words = languages.load(language)
     for made in reports:
         page, *_ = analysis.write(made, out / made.experiment_id, language)
         click.echo(f"{made.experiment_id}: {words.say(made.verdict.sentence)}")
         click.echo(f"  {page}")
     click.echo(f"all of them: {analysis.write_index(reports, out, language)}")
+
+
+def _read(log: LogSource, chosen: Sequence[str]) -> list[Report]:
+    # rich's `track` is a generator, and one that an error leaves unfinished waits for its own threads when it is freed.
+    with Progress(transient=True) as bar:
+        task = bar.add_task("Reading the log", total=len(chosen))
+        reports = []
+        for name in chosen:
+            reports.append(analysis.report(log, name))
+            bar.advance(task)
+        return reports
 
 
 COMMANDS: Mapping[str, click.Command] = {"report": report}
