@@ -40,7 +40,8 @@ def report_on_units(table: Any, experiment: Experiment, *, variant: str = "varia
 
     Each row is a unit with the name of its variant and a column for each metric, of the metric's name: what the unit
     brought within the window, already summed, and for a score the one that it gave, empty where it gave none. Each
-    covariate has a column. Units compare within a `stratum`, a column whose values were drawn alike (an epoch).
+    covariate has a column. What adds up a table in parallel, as Polars does, may differ in the last digits from one
+    report to the next. Units compare within a `stratum`, a column whose values were drawn alike (an epoch).
 
     Raises:
         InvalidExperiment: the definition is not sound.

@@ -102,7 +102,7 @@ def side_value(cells: Cells, weights: Floats) -> Linear:
 
 def deviation(of: Linear, spread: Spread) -> float:
     """Return the standard error of an estimate."""
-    return float(np.sqrt(spread.covariance(of, of)))
+    return float(np.sqrt(max(spread.covariance(of, of), 0.0)))
 
 
 def critical(of: Linear, spread: Spread, alpha: float) -> float:

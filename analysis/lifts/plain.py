@@ -97,8 +97,8 @@ def below_the_line(cells: Cells, weights: Floats) -> Linear:
 
 def is_above_zero(of: Linear, spread: Spread) -> bool:
     """Whether what is divided by is clear of 0: else the delta method says nothing."""
-    known = spread.covariance(of, of)
-    return not known or abs(of.value) > linear.critical(of, spread, error_rate(LEVEL, 1)) * np.sqrt(known)
+    error = linear.deviation(of, spread)
+    return not error or abs(of.value) > linear.critical(of, spread, error_rate(LEVEL, 1)) * error
 
 
 def _only_value(cells: Cells, of: Side, n: int) -> float | None:

@@ -74,8 +74,7 @@ def gather(
     names = tuple(columns)
     keys = {"_variant": nw.col(variant), **({"_stratum": nw.col(stratum)} if stratum else {})}
     values = {f"_{place}": columns[name].cast(nw.Float64) for place, name in enumerate(names)}
-    keyed = _bounded(_selected(table, {**keys, **values}), tuple(values))
-    centres = _centres(keyed, tuple(values))
+    keyed, centres = _centred(_selected(table, {**keys, **values}), tuple(values))
     pairs = sorted({pair for group in together for pair in _pairs([names.index(name) for name in group])})
     rows = _sums(keyed, tuple(keys), tuple(values), centres, pairs)
     known = [row for row in rows if str(row["_variant"]) in variants]
@@ -180,31 +179,29 @@ def _whole(names: Sequence[str]) -> nw.Expr:
     return reduce(add, map(nw.col, names)).is_finite().fill_null(value=False)
 
 
-def _bounded(keyed: Lazy, names: Sequence[str]) -> Lazy:
-    """Return the columns with numbers that are too large to compute with made infinite, where there are any."""
-    ends = keyed.select(*(nw.col(name).abs().max() for name in names))
-    most = [end for end in _rows(ends)[0].values() if end is not None]
-    if not any(end > LARGEST for end in most):
-        return keyed
-    small = [
-        nw.when(nw.col(name).abs() <= LARGEST).then(nw.col(name)).otherwise(nw.lit(float("inf"))) for name in names
-    ]
-    return keyed.with_columns(**dict(zip(names, small, strict=True)))
+def _centred(keyed: Lazy, names: Sequence[str]) -> tuple[Lazy, Floats]:
+    """Return the columns and the overall mean of each, (k,), in one pass where all numbers can be computed with.
+
+    Those that are too large are made infinite, and the means are those of the rows without any of them.
+    """
+    means = [nw.col(name).mean() for name in names]
+    ends = [nw.col(name).abs().max().alias(f"{name}_end") for name in names]
+    row = _rows(keyed.select(*means, *ends))[0]
+    found = _numbers([row[name] for name in names])
+    if not (_numbers([row[f"{name}_end"] for name in names]) > LARGEST).any() and np.isfinite(found).all():
+        return keyed, found
+    small = {
+        name: nw.when(nw.col(name).abs() <= LARGEST).then(nw.col(name)).otherwise(nw.lit(float("inf")))
+        for name in names
+    }
+    bounded = keyed.with_columns(**small)
+    finite = _rows(bounded.filter(_whole(names)).select(*means))[0]
+    return bounded, np.nan_to_num(_numbers([finite[name] for name in names]))
 
 
-def _centres(keyed: Lazy, names: Sequence[str]) -> Floats:
-    """Return the overall mean of each column, (k,): of its finite values, where it has others."""
-    found = _rows(keyed.select(*(nw.col(name).mean() for name in names)))[0]
-    centres = _numbers(found)
-    if np.isfinite(centres).all():
-        return centres
-    finite = keyed.filter(_whole(names)).select(*(nw.col(name).mean() for name in names))
-    return np.nan_to_num(_numbers(_rows(finite)[0]))
-
-
-def _numbers(row: Mapping[str, Any]) -> Floats:
-    """Return the means of columns, (k,): 0 where there is none."""
-    return np.array([0.0 if mean is None else float(mean) for mean in row.values()])
+def _numbers(found: Sequence[Any]) -> Floats:
+    """Return what was found of each column, (k,): 0 where there is nothing."""
+    return np.array([0.0 if number is None else float(number) for number in found])
 
 
 def _sums(
@@ -237,7 +234,9 @@ def _moments(
         n[cell] = row["n"]
         shift[cell] = [row[f"_{place}"] / row["n"] for place in range(k)]
         for i, j in pairs:
-            m2[(*cell, i, j)] = m2[(*cell, j, i)] = row[f"_{i}_{j}"] - n[cell] * shift[cell][i] * shift[cell][j]
+            product = row[f"_{i}_{j}"] - n[cell] * shift[cell][i] * shift[cell][j]
+            # Of a column that does not vary rounding may leave less than nothing.
+            m2[(*cell, i, j)] = m2[(*cell, j, i)] = max(product, 0.0) if i == j else product
     empty: Flags = n == 0
     m2[empty] = 0
     return Moments(n, centres + shift, m2)
