@@ -190,8 +190,8 @@ def _anytime(experiment: Experiment, cells: Cells, sides: tuple[Side, Side], fix
 
 def _n_events(cells: Cells, sides: tuple[Side, Side]) -> int:
     """Return how many events the side with fewer of them has: of amounts a table's moments know the units alone."""
-    counted = []
+    counted: list[float] = []
     for of in sides:
-        n, total = cells.moments.n[of > 0].sum(), cells.moments.total[of > 0, :, 0].sum()
+        n, total = float(cells.moments.n[of > 0].sum()), float(cells.moments.total[of > 0, :, 0].sum())
         counted += [total, n - total] if cells.shape is Shape.SHARE else [n]
     return int(min(counted))

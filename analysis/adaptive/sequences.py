@@ -163,7 +163,7 @@ def _course(found: Scored, part: Part, ends: Ints) -> _Course:
     spread = np.maximum(square - total**2 / n, 0.0)
     # One that has not spoken yet needs no time.
     unit = spread[-1] / begin or 1.0
-    events = np.min([side.at(ends) for side in sides], axis=0)
+    events: Floats = np.stack([side.at(ends) for side in sides]).min(axis=0)
     return _Course((centre + total / n)[:-1], np.sqrt(spread[:-1]) / ends, events, spread[:-1] / unit)
 
 
