@@ -213,6 +213,11 @@ class MetricReport:
     grids: tuple[Grid, ...] = ()
     better: Better = Better.HIGHER
 
+    @property
+    def compared(self) -> Table | None:
+        """The first table that compares anything, which the metric's words are about, or None."""
+        return next((table for table in self.tables if table.baseline), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:

@@ -7,16 +7,12 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from analysis import designs
+from analysis import assembling, designs
 from analysis.arrays import distinct
-from analysis.deciding import decisions, settling
-from analysis.deciding.verdict import verdict
-from analysis.designs.findings import Findings, MetricFindings
+from analysis.designs.findings import Findings
 from analysis.document import (
-    REPORT_VERSION,
     Count,
     Health,
-    MetricReport,
     Period,
     Report,
 )
@@ -24,10 +20,9 @@ from analysis.logs import frames
 from analysis.logs.frames import Frame
 from analysis.logs.parquet_source import open_log
 from analysis.logs.sources import LogSource
-from analysis.pages import describing, glossary
+from analysis.pages import describing
 from analysis.texts import Text, text
 from engine.clock import from_micros
-from engine.experiments import Metric
 from engine.records import Source
 
 
@@ -53,50 +48,16 @@ def _written(frame: Frame, *, in_full: bool) -> Report:
     experiment = frame.experiment
     find = designs.learned if experiment.policy.learns else designs.tested
     findings = find(frame, in_full=in_full)
-    measured = tuple(_metric(frame, metric, findings.metrics[metric.name]) for metric in experiment.metrics)
-    reported, decided = settling.settled(measured, decisions.table(experiment, measured), findings.checks)
-    primary = next(metric for metric in reported if metric.name == experiment.primary.name)
-    health = _health(frame, findings)
-    return Report(
-        version=REPORT_VERSION,
-        experiment_id=experiment.experiment_id,
-        hypothesis=experiment.brief.hypothesis,
-        brief=describing.brief(experiment.brief),
-        status=frame.state.status.value,
-        policy=experiment.policy.kind,
-        control=experiment.control,
-        verdict=verdict(
-            primary,
-            findings.checks,
-            (*settling.cautions(primary, decided, findings.checks), *_cautions(frame), *findings.cautions),
-            brief=experiment.brief,
-            period=health.period,
-            is_running=not frame.is_over,
-        ),
-        health=health,
-        traffic=findings.traffic,
-        allocation=findings.allocation,
-        metrics=reported,
-        definitions=glossary.definitions(reported, experiment),
+    found = assembling.assembled(
+        experiment,
+        findings.metrics,
+        _health(frame, findings),
+        (*_cautions(frame), *findings.cautions),
         design=findings.design,
-        decisions=decided,
-        primary=primary.name,
-        looking=experiment.plan.looking,
+        status=frame.state.status,
+        is_running=not frame.is_over,
     )
-
-
-def _metric(frame: Frame, metric: Metric, found: MetricFindings) -> MetricReport:
-    return MetricReport(
-        metric.name,
-        metric.kind.value,
-        decisions.role_of(frame.experiment, metric).value,
-        describing.what(metric),
-        found.tables,
-        (*describing.notes(metric, found.n_open), *found.notes),
-        over_time=found.over_time,
-        grids=found.grids,
-        better=metric.better,
-    )
+    return replace(found, traffic=findings.traffic, allocation=findings.allocation)
 
 
 def _cautions(frame: Frame) -> tuple[Text, ...]:

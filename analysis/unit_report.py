@@ -7,32 +7,31 @@ shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from analysis import assembling
 from analysis.checks import balance
-from analysis.deciding import decisions, settling
-from analysis.deciding.verdict import verdict
+from analysis.deciding import decisions
 from analysis.designs.comparing import alone
-from analysis.document import REPORT_VERSION, Check, Count, Health, MetricReport, Report, Row, Table, Word
-from analysis.estimate import Estimate, Holds, Scale
+from analysis.designs.findings import MetricFindings
+from analysis.document import Check, Count, Health, Report, Row, Table, Word
+from analysis.estimate import Estimate
 from analysis.lifts import lift
 from analysis.lifts.cells import Cells, Shape, Side
 from analysis.lifts.comparison import Comparison
 from analysis.logs import metrics, unit_table
 from analysis.logs.crediting import Counted
-from analysis.logs.metrics import SHARES
 from analysis.logs.unit_table import Gathered
-from analysis.pages import describing, glossary
 from analysis.planning.needs import weights
-from analysis.sequential import asymptotic, choice
-from analysis.texts import Text, count, text
+from analysis.sequential import asymptotic, choice, planned
+from analysis.texts import Text, text
 from engine.definition import define
 from engine.errors import InvalidRequest
-from engine.experiments import Experiment, Looking, Metric, MetricKind, Plan, Status
+from engine.experiments import Experiment, Metric, MetricKind, Plan, Status
 
 
 def report_on_units(table: Any, experiment: Experiment, *, variant: str = "variant", stratum: str = "") -> Report:  # noqa: ANN401 any native frame
@@ -60,7 +59,15 @@ def report_on_units(table: Any, experiment: Experiment, *, variant: str = "varia
     measured = [metric.name for metric in wanted if metric.kind is not MetricKind.RATIO]
     unit_table.check_numbers(table, [*measured, *(name for metric in wanted for name in metric.covariates)])
     found = unit_table.gather(table, columns, together, names, variant=variant, stratum=stratum)
-    return _report(defined, found, {metric.name: _cells(defined, metric, found) for metric in wanted})
+    return assembling.assembled(
+        defined,
+        {metric.name: _metric(defined, metric, _cells(defined, metric, found)) for metric in wanted},
+        _health(found, (_check(defined, found),)),
+        _cautions(defined),
+        design=text("design.table"),
+        status=Status.CONCLUDED,
+        is_running=False,
+    )
 
 
 def _quantiles(experiment: Experiment) -> tuple[Metric, ...]:
@@ -77,37 +84,8 @@ def _cells(experiment: Experiment, metric: Metric, found: Gathered) -> Cells:
         found.of(list(unit_table.columns_of(experiment, metric))),
         metrics.shape(metric),
         metrics.estimand(metric, Counted.UNIT, metric.cap),
-        Scale.SHARE if metric.kind in SHARES else Scale.AMOUNT,
+        metrics.scale(metric),
         metric.covariates,
-    )
-
-
-def _report(experiment: Experiment, found: Gathered, cells: Mapping[str, Cells]) -> Report:
-    reported = tuple(
-        _metric(experiment, metric, cells[metric.name]) for metric in experiment.metrics if metric.name in cells
-    )
-    checks = (_check(experiment, found),)
-    reported, decided = settling.settled(reported, decisions.table(experiment, reported), checks)
-    primary = next((each for each in reported if each.name == experiment.primary.name), reported[0])
-    cautions = (*settling.cautions(primary, decided, checks), *_cautions(experiment))
-    return Report(
-        version=REPORT_VERSION,
-        experiment_id=experiment.experiment_id,
-        hypothesis=experiment.brief.hypothesis,
-        brief=describing.brief(experiment.brief),
-        status=Status.CONCLUDED.value,
-        policy=experiment.policy.kind,
-        control=experiment.control,
-        verdict=verdict(primary, checks, cautions, brief=experiment.brief, period=None, is_running=False),
-        health=_health(found, checks),
-        traffic=None,
-        allocation=None,
-        metrics=reported,
-        definitions=glossary.definitions(reported, experiment),
-        design=text("design.table"),
-        decisions=decided,
-        primary=primary.name,
-        looking=experiment.plan.looking,
     )
 
 
@@ -128,39 +106,27 @@ def _check(experiment: Experiment, found: Gathered) -> Check:
     return balance.check(text("balance.table"), names, n, shares[None, :], np.array([n.sum()]))
 
 
-def _metric(experiment: Experiment, metric: Metric, cells: Cells) -> MetricReport:
+def _metric(experiment: Experiment, metric: Metric, cells: Cells) -> MetricFindings:
     rows = tuple(_rows(experiment, metric, cells))
     table = Table("variants", text("table.variants"), text("table.units"), experiment.control, rows)
-    role = decisions.role_of(experiment, metric).value
-    return MetricReport(
-        metric.name, metric.kind.value, role, describing.what(metric), (table,), (), better=metric.better
-    )
+    return MetricFindings((table,), n_open=0)
 
 
 def _rows(experiment: Experiment, metric: Metric, cells: Cells) -> Iterator[Row]:
     sides = dict(alone([variant.name for variant in experiment.variants]))
-    goals = len(experiment.goals) if metric in experiment.goals else 1
+    family = decisions.family(experiment, metric, len(sides) - 1)
     for name, of in sides.items():
-        value = lift.value(cells, of)
+        value, pair = lift.value(cells, of), (of, sides[experiment.control])
         if name == experiment.control:
             yield Row(name, Word.BASELINE, value)
             continue
-        found = _compared(experiment.plan, cells, (of, sides[experiment.control]), (len(sides) - 1) * goals)
-        anytime = _anytime(experiment, cells, (of, sides[experiment.control]), found.absolute)
-        yield Row(
-            name,
-            decisions.word(anytime or found.absolute, metric.better),
-            value,
-            absolute=found.absolute,
-            relative=found.relative,
-            anytime=anytime,
-            plain=found.plain,
-        )
+        found = _compared(experiment.plan, cells, pair, family)
+        yield decisions.row(name, value, found, _anytime(experiment, cells, pair, found.absolute), metric.better)
 
 
 def _compared(plan: Plan, cells: Cells, sides: tuple[Side, Side], family: int) -> Comparison:
     """Return the lift at one look, or at any of the planned ones (Bonferroni): a table does not say when units came."""
-    looks = plan.looks if plan.looking is Looking.PLANNED else 1
+    looks = planned.n_looks(plan)
     found = lift.compare(cells, *sides, family * looks)
     if looks == 1:
         return found
@@ -171,20 +137,15 @@ def _compared(plan: Plan, cells: Cells, sides: tuple[Side, Side], family: int) -
 def _planned(found: Estimate, family: int, looks: int) -> Estimate:
     if found.interval is None:
         return found
-    return replace(
-        found,
-        method=text("adaptive.looks", method=found.method, n=count(looks)),
-        family=family,
-        holds=Holds.PLANNED,
-        p_value=None if found.p_value is None else min(1.0, looks * found.p_value),
-    )
+    p_value = None if found.p_value is None else min(1.0, looks * found.p_value)
+    return replace(planned.shared(found, looks), family=family, p_value=p_value)
 
 
 def _anytime(experiment: Experiment, cells: Cells, sides: tuple[Side, Side], fixed: Estimate) -> Estimate | None:
     """Return the asymptotic sequence, which needs moments alone, unless the table is to be read once."""
-    if experiment.plan.looking is not Looking.ANY:
+    if not choice.is_asked(experiment.plan, is_over=True):
         return None
-    n_planned = experiment.plan.n_units or asymptotic.N_TIGHTEST
+    n_planned = asymptotic.tightest(experiment.plan)
     return choice.in_the_limit(fixed, int(cells.moments.n.sum()), _n_events(cells, sides), n_planned)
 
 

@@ -50,5 +50,4 @@ def _stabilised(found: Scored, variant: int) -> Cell:
     control = found.frame.control
     if variant == control:
         return None
-    family = max(len(found.frame.variants) - 1, 1)
-    return estimates.lift(found, variant, control, family, Weighting.STABILISED).absolute
+    return estimates.lift(found, variant, control, found.family, Weighting.STABILISED).absolute

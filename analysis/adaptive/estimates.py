@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,22 +14,15 @@ from analysis.adaptive.scored import Part, Scored
 from analysis.adaptive.scoring import effective_size
 from analysis.adaptive.weighting import Weighting
 from analysis.arrays import Floats
-from analysis.estimate import LEVEL, Estimate, Holds, Scale, error_rate, not_evaluable
+from analysis.estimate import LEVEL, Estimate, Scale, error_rate, not_evaluable
+from analysis.lifts.comparison import Comparison
 from analysis.logs import metrics
 from analysis.logs.crediting import Counted
+from analysis.sequential import planned
 from analysis.texts import Text, count, text
-from engine.experiments import Looking, Plan
 
 MIN_EVENTS = 5
 """An estimate needs so many effective outcomes of each variant (and, of a share, effective draws without one)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lift:
-    """A variant against another: the difference, and the lift relative to the other."""
-
-    absolute: Estimate
-    relative: Estimate
 
 
 def value(found: Scored, variant: int, weights: Weighting | None = None) -> Estimate:
@@ -46,7 +39,7 @@ def value(found: Scored, variant: int, weights: Weighting | None = None) -> Esti
     return Estimate(mean.value, low, high, part.n_own, _method(chosen), estimand, scale, note=note)
 
 
-def lift(found: Scored, variant: int, other: int, family: int = 1, weights: Weighting | None = None) -> Lift:
+def lift(found: Scored, variant: int, other: int, family: int = 1, weights: Weighting | None = None) -> Comparison:
     """Return the lift of a variant over another; `family` intervals of this kind hold together.
 
     With planned looks they hold at all of those together (Bonferroni).
@@ -57,22 +50,22 @@ def lift(found: Scored, variant: int, other: int, family: int = 1, weights: Weig
     chosen = _weighting(found, part, weights)
     if isinstance(chosen, Text):
         nothing = [not_evaluable(chosen, of, part.n_own, scale=at) for of, at in zip(estimands, scales, strict=True)]
-        return Lift(*nothing)
+        return Comparison(*nothing)
     weight = _weights(found, part, chosen)
     method, note = _method(chosen), _note(part, chosen)
     blanks = [
         Estimate(None, None, None, part.n_own, method, of, at, note=note, family=family)
         for of, at in zip(estimands, scales, strict=True)
     ]
-    looks = _n_looks(found.frame.experiment.plan)
+    looks = planned.n_looks(found.frame.experiment.plan)
     absolute = _absolute(Mean.of(part.scores, weight), blanks[0], looks)
     relative = _relative(found, part, weight, blanks[1], looks)
-    return Lift(*(_planned(one, looks) for one in (absolute, relative)))
+    return Comparison(*(planned.shared(one, looks) for one in (absolute, relative)))
 
 
 def scale_of(found: Scored) -> Scale:
     """Return how a value is written."""
-    return Scale.SHARE if found.is_share else Scale.AMOUNT
+    return metrics.scale(found.metric)
 
 
 def effective_events(found: Scored, part: Part, variant: int, weights: Floats | None = None) -> float:
@@ -113,13 +106,6 @@ def _relative(found: Scored, part: Part, weights: Floats, blank: Estimate, looks
     return replace(
         blank, value=value, low=interval[0], high=interval[1], method=text("adaptive.fieller", method=blank.method)
     )
-
-
-def _planned(found: Estimate, looks: int) -> Estimate:
-    """Return an estimate that says that it holds at several planned looks, where there are several."""
-    if looks == 1 or found.interval is None:
-        return found
-    return replace(found, method=text("adaptive.looks", method=found.method, n=count(looks)), holds=Holds.PLANNED)
 
 
 def _columns(found: Scored, part: Part) -> tuple[Floats, Floats]:
@@ -178,7 +164,3 @@ def _note(part: Part, chosen: Weighting) -> Text | None:
     if chosen is Weighting.STABILISED:
         return text("adaptive.steady")
     return text("adaptive.not_eligible", n=count(part.n_left)) if part.n_left else None
-
-
-def _n_looks(plan: Plan) -> int:
-    return plan.looks if plan.looking is Looking.PLANNED else 1

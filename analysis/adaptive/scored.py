@@ -10,6 +10,7 @@ import numpy as np
 from analysis.adaptive import models, scoring
 from analysis.adaptive.drawn import Context, Drawn
 from analysis.arrays import Floats, Ints
+from analysis.deciding import decisions
 from analysis.logs.frames import Frame
 from analysis.logs.metrics import SHARES, Sample
 from engine.columns import Coded
@@ -64,6 +65,11 @@ class Scored:
     drawn: Drawn
     predicted: Floats
     scores: Floats
+
+    @property
+    def family(self) -> int:
+        """How many lifts over the control hold together."""
+        return decisions.family(self.frame.experiment, self.metric, len(self.frame.variants) - 1)
 
     @property
     def assigned_at(self) -> Ints:

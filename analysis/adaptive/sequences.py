@@ -62,7 +62,7 @@ def over_time(found: Scored) -> Trajectory | None:
         text("adaptive.over_time_caption"),
         spread.starts,
         spread.step_s,
-        tuple(_band(found, place, spread.index, len(spread), len(others)) for place in others),
+        tuple(_band(found, place, spread.index, len(spread), found.family) for place in others),
         estimates.scale_of(found).difference,
         reference=0.0,
     )

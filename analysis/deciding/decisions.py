@@ -16,6 +16,7 @@ from analysis.arrays import Floats
 from analysis.deciding import guardrails, multiplicity
 from analysis.document import Cell, Grid, MetricReport, Row, Table, Word
 from analysis.estimate import LEVEL, Estimate, Holds, Validity, not_evaluable
+from analysis.lifts.comparison import Comparison
 from analysis.texts import Name, Text, count, probability, share, text
 from engine.experiments import Better, Experiment, Looking, Metric, Role
 
@@ -86,9 +87,15 @@ def role_of(experiment: Experiment, metric: Metric) -> Role:
     return Role.GOAL if metric in experiment.goals else metric.role
 
 
-def compared(report: MetricReport) -> Table | None:
-    """Return the first table of a metric that compares anything: the one that its words are about."""
-    return next((table for table in report.tables if any(map(_is_compared, table.rows))), None)
+def family(experiment: Experiment, metric: Metric, n_compared: int) -> int:
+    """Return how many intervals hold together with those of a metric: all of the goals', or its own."""
+    return max(n_compared, 1) * (len(experiment.goals) if metric in experiment.goals else 1)
+
+
+def row(name: Name, value: Estimate, found: Comparison, anytime: Estimate | None, better: Better) -> Row:
+    """Return a comparison with its word, read off the sequence where one was asked for."""
+    said = word(anytime or found.absolute, better)
+    return Row(name, said, value, absolute=found.absolute, relative=found.relative, anytime=anytime, plain=found.plain)
 
 
 def _is_compared(row: Row) -> bool:
@@ -97,7 +104,7 @@ def _is_compared(row: Row) -> bool:
 
 def _questions(experiment: Experiment, reports: Sequence[MetricReport], role: Role) -> Iterator[_Question]:
     for report in reports:
-        metric, found = experiment.metric(report.name), compared(report)
+        metric, found = experiment.metric(report.name), report.compared
         if metric is None or found is None or role_of(experiment, metric) is not role:
             continue
         for row in filter(_is_compared, found.rows):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from analysis.deciding import decisions
 from analysis.document import Cell, Check, Forest, Grid, MetricReport, Row, Table, Word
 from analysis.texts import Name, Text, text
 
@@ -60,7 +59,7 @@ def _is_guardrail(row: Sequence[Cell]) -> bool:
 
 def _confirmed(metric: MetricReport, words: _Words) -> MetricReport:
     """Return a metric whose table says nothing clearer than what was decided."""
-    table = decisions.compared(metric)
+    table = metric.compared
     if table is None:
         return metric
     rows = tuple(_confirmed_row(row, words.get((metric.name, str(row.name)))) for row in table.rows)
@@ -78,7 +77,7 @@ def _confirmed_row(row: Row, word: Word | None) -> Row:
 
 def _clearer(metric: MetricReport, words: _Words) -> list[Text]:
     """Return for each comparison that its interval leaves open, and the decisions do not, what was decided."""
-    table = decisions.compared(metric)
+    table = metric.compared
     rows = () if table is None else table.rows
     found = [(row.name, words.get((metric.name, str(row.name)))) for row in rows if row.word is Word.NOT_CLEAR]
     return [

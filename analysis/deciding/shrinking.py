@@ -13,7 +13,7 @@ from scipy import stats
 
 from analysis.arrays import Floats
 from analysis.deciding.heterogeneity import between
-from analysis.estimate import LEVEL, Estimate, error_rate
+from analysis.estimate import LEVEL
 
 MIN_LIFTS = 4
 """Of fewer lifts nobody can tell how much experiments differ."""
@@ -48,12 +48,6 @@ def shrink(values: Floats, errors: Floats) -> Shrunk:
     doubt = 2 / (n - 3) * drawn**2 * n * of_mean
     variance = errors**2 * (1 - (1 - of_mean) * drawn) + doubt * (values - mean) ** 2
     return Shrunk(values - drawn * (values - mean), np.sqrt(variance), mean, float(np.sqrt(spread2)))
-
-
-def standard_error(found: Estimate) -> float:
-    """Return the standard error that the interval of a lift stands for, as if it were a normal one."""
-    low, high = found.interval or (0.0, 0.0)
-    return float((high - low) / (2 * stats.norm.isf(error_rate(found.level, found.family) / 2)))
 
 
 def interval(value: float, error: float) -> tuple[float, float]:

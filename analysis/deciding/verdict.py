@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
+from analysis.deciding import settling
 from analysis.document import Check, MetricReport, Period, Row, Table, Verdict, Word
 from analysis.estimate import Estimate, Holds
 from analysis.pages import wording
@@ -34,12 +35,12 @@ def verdict(
     is_running: bool,
 ) -> Verdict:
     """Return the verdict on a metric from its comparison that is valid."""
-    failed = next((check for check in checks if check.holds is False), None)
+    failed = settling.failed(checks)
     if failed is not None:
         sentence = text("verdict.stop", title=failed.title, sentence=failed.sentence)
         return Verdict(Word.NOT_EVALUABLE, sentence, cautions)
     about = text("verdict.so_far" if is_running else "verdict.metric", metric=_named(metric.name))
-    table = next((table for table in metric.tables if table.baseline), None)
+    table = metric.compared
     if table is None:
         return Verdict(Word.NOT_EVALUABLE, _alone(about, metric, brief, period), cautions)
     lifts = [row for row in table.rows if row.word in _SAID]

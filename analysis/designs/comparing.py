@@ -27,7 +27,7 @@ from analysis.logs.crediting import Counted
 from analysis.logs.metrics import Sample
 from analysis.sequential import Compared, Watched, choice, planned, remaining
 from analysis.texts import Name, Text, count, text
-from engine.experiments import Looking, Metric, MetricKind, Plan
+from engine.experiments import Experiment, Looking, Metric, MetricKind, Plan
 
 Sides = Sequence[tuple[Name, Side]]
 """Names with what they stand for."""
@@ -42,15 +42,19 @@ def alone(names: Sequence[Name]) -> Sides:
 class Labels:
     """What is compared: names by label, the baseline among them, and the logged probabilities (n_strata, n_labels).
 
-    `n_goals` metrics decide together, and `is_over` says whether the experiment has ended.
+    `is_over` says whether the experiment has ended.
     """
 
     names: tuple[Name, ...]
     baseline: int
     probabilities: Floats | None
-    plan: Plan
-    n_goals: int
+    experiment: Experiment
     is_over: bool
+
+    @property
+    def plan(self) -> Plan:
+        """How the experiment is to be read."""
+        return self.experiment.plan
 
     @property
     def alone(self) -> Sides:
@@ -68,18 +72,17 @@ class Comparing:
     cells: Cells
     quantiles: Quantiles | None
     repeats: bool
-    is_goal: bool
     watched: Watched
 
     @classmethod
-    def of(cls, sample: Sample, metric: Metric, labels: Labels, *, is_goal: bool) -> Comparing:
+    def of(cls, sample: Sample, metric: Metric, labels: Labels) -> Comparing:
         """Return a metric's sample, gathered into moments."""
         n = len(labels.names)
         ranked = quantiles.prepared(sample, metric, n) if metric.kind is MetricKind.QUANTILE else None
         repeats = sample.counted is Counted.ASSIGNMENT and len(distinct(sample.unit_key)) < len(sample)
         probabilities = None if ranked or repeats else labels.probabilities
         watched = Watched(sample, metric, labels.plan, probabilities)
-        return cls(sample, metric, labels, metrics.cells(sample, metric, n), ranked, repeats, is_goal, watched)
+        return cls(sample, metric, labels, metrics.cells(sample, metric, n), ranked, repeats, watched)
 
     @property
     def is_plain(self) -> bool:
@@ -89,17 +92,18 @@ class Comparing:
     @property
     def is_watched(self) -> bool:
         """Whether an interval is asked for that holds at any look."""
-        match self.labels.plan.looking:
-            case Looking.ANY:
-                return True
-            case Looking.ONCE:
-                return not self.labels.is_over
-            case Looking.PLANNED:
-                return not self.is_plain
+        plan = self.labels.plan
+        is_planned = plan.looking is Looking.PLANNED
+        return not self.is_plain if is_planned else choice.is_asked(plan, is_over=self.labels.is_over)
+
+    @property
+    def is_goal(self) -> bool:
+        """Whether the experiment is decided by it."""
+        return self.metric in self.labels.experiment.goals
 
     def family(self, n_compared: int) -> int:
         """Return how many intervals hold together: those of all goals, or of this metric alone."""
-        return max(n_compared, 1) * (self.labels.n_goals if self.is_goal else 1)
+        return decisions.family(self.labels.experiment, self.metric, n_compared)
 
     def value(self, of: Side) -> Estimate:
         """Return the value of a side."""
@@ -192,12 +196,4 @@ def _lift(metric: Comparing, name: Name, sides: tuple[Side, Side], family: int) 
     plain = metric.compare(*sides, family)
     anytime = metric.anytime(*sides, plain.absolute)
     found = metric.at_one_look(plain, *sides)
-    return Row(
-        name,
-        decisions.word(anytime or found.absolute, metric.metric.better),
-        metric.value(sides[0]),
-        absolute=found.absolute,
-        relative=found.relative,
-        anytime=anytime,
-        plain=found.plain,
-    )
+    return decisions.row(name, metric.value(sides[0]), found, anytime, metric.metric.better)

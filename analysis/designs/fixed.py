@@ -13,7 +13,7 @@ from scipy import stats
 from analysis.arrays import Flags, Ints
 from analysis.document import Timeline
 from analysis.logs import crediting, timeline
-from analysis.logs.crediting import Subjects
+from analysis.logs.crediting import Counted, Subjects
 from analysis.logs.frames import Frame
 from analysis.texts import Text, probability, text
 from engine.experiments import ExposureRule
@@ -35,6 +35,11 @@ class Arrival:
     is_intention_to_treat: bool
     n_unexposed: int
     p_value: float | None
+
+    @property
+    def repeats(self) -> bool:
+        """Whether units may be among the subjects several times."""
+        return self.subjects.counted is Counted.ASSIGNMENT
 
 
 def arrivals(frame: Frame) -> Arrival:

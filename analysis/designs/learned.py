@@ -33,13 +33,15 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
     drawn = adaptive.draws(frame)
     subjects = crediting.assignments(frame, drawn & rows.is_exposed)
     groups = adaptive.group_subjects(frame)
-    labels = _labels(frame)
+    labels = Labels(
+        adaptive.GROUPS, adaptive.CONTROL_GROUP, logged.groups(frame.assignments), frame.experiment, frame.is_over
+    )
     ratio, evidence = parts.ratio_checks(frame, drawn, in_full=in_full)
     before = bias.before(frame, groups, labels.names, labels.baseline) if _has_groups(frame) else None
     return Findings(
         design=text("design.bandit_groups" if _has_groups(frame) else "design.bandit"),
         metrics={
-            metric.name: _metric(frame, subjects, groups, metric, in_full=in_full)
+            metric.name: _metric(frame, subjects, (groups, labels), metric, in_full=in_full)
             for metric in frame.experiment.metrics
         },
         checks=(
@@ -66,20 +68,12 @@ def _has_groups(frame: Frame) -> bool:
     return bool(frame.assignments.is_control_group.any())
 
 
-def _labels(frame: Frame) -> Labels:
-    return Labels(
-        adaptive.GROUPS,
-        adaptive.CONTROL_GROUP,
-        logged.groups(frame.assignments),
-        frame.experiment.plan,
-        len(frame.experiment.goals),
-        frame.is_over,
-    )
-
-
-def _metric(frame: Frame, subjects: Subjects, groups: Subjects, metric: Metric, *, in_full: bool) -> MetricFindings:
+def _metric(
+    frame: Frame, subjects: Subjects, labelled: tuple[Subjects, Labels], metric: Metric, *, in_full: bool
+) -> MetricFindings:
+    groups, labels = labelled
     grouped = metrics.sample(frame, groups, metric)
-    both = _comparing(frame, grouped, metric)
+    both = Comparing.of(grouped, metric, labels)
     by_group = _groups(frame, both)
     notes = parts.notes(both) if in_full and _has_groups(frame) else ()
     over_time = comparing.over_time(both) if in_full and _has_groups(frame) else None
@@ -93,10 +87,6 @@ def _metric(frame: Frame, subjects: Subjects, groups: Subjects, metric: Metric, 
         return MetricFindings(tables, grouped.n_open, notes)
     over_time = over_time if _has_groups(frame) else adaptive.over_time(scored)
     return MetricFindings(tables, grouped.n_open, notes, over_time, (adaptive.weights(scored), *grids))
-
-
-def _comparing(frame: Frame, grouped: Sample, metric: Metric) -> Comparing:
-    return Comparing.of(grouped, metric, _labels(frame), is_goal=metric in frame.experiment.goals)
 
 
 def _groups(frame: Frame, both: Comparing) -> Table:

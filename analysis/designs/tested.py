@@ -23,10 +23,10 @@ from engine.experiments import ExposureRule, Metric
 def findings(frame: Frame, *, in_full: bool = True) -> Findings:
     """Return what a test finds; not in full, without what explains it."""
     arrival = fixed.arrivals(frame)
-    labels = _labels(frame)
+    labels = Labels(frame.variants, frame.control, logged.variants(frame.assignments), frame.experiment, frame.is_over)
     subjects = arrival.subjects
     ratio, evidence = parts.ratio_checks(frame, frame.assignments.is_usable, in_full=in_full)
-    before = None if fixed.repeats(frame) else bias.before(frame, subjects, labels.names, labels.baseline)
+    before = None if arrival.repeats else bias.before(frame, subjects, labels.names, labels.baseline)
     return Findings(
         design=_design(frame, arrival),
         metrics={
@@ -59,27 +59,16 @@ def _design(frame: Frame, arrival: Arrival) -> Text:
     """Return how the log was made and what is compared therefore."""
     if arrival.is_intention_to_treat:
         return text("design.intention_to_treat")
-    if fixed.repeats(frame):
+    if arrival.repeats:
         return text("design.repeats")
     if frame.experiment.exposure is ExposureRule.REPORTED:
         return text("design.exposed")
     return text("design.epochs" if len(frame.epochs) > 1 else "design.test")
 
 
-def _labels(frame: Frame) -> Labels:
-    return Labels(
-        frame.variants,
-        frame.control,
-        logged.variants(frame.assignments),
-        frame.experiment.plan,
-        len(frame.experiment.goals),
-        frame.is_over,
-    )
-
-
 def _metric(frame: Frame, arrival: Arrival, metric: Metric, labels: Labels, *, in_full: bool) -> MetricFindings:
     sample = metrics.sample(frame, arrival.subjects, metric)
-    compared = Comparing.of(sample, metric, labels, is_goal=metric in frame.experiment.goals)
+    compared = Comparing.of(sample, metric, labels)
     return MetricFindings(
         (_variants(compared), *_factors(frame, compared)),
         sample.n_open,

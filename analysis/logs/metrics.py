@@ -230,9 +230,14 @@ def _cells(
         Moments.of_columns(columns, sample.label, stratum, size),
         shape(metric),
         of,
-        Scale.SHARE if metric.kind in SHARES else Scale.AMOUNT,
+        scale(metric),
         metric.covariates,
     )
+
+
+def scale(metric: Metric) -> Scale:
+    """Return how a side's value is written."""
+    return Scale.SHARE if metric.kind in SHARES else Scale.AMOUNT
 
 
 def shape(metric: Metric) -> Shape:

@@ -29,18 +29,13 @@ def opening(report: Report) -> Chart | None:
         return None
     if metric.over_time is not None and has_values(metric.over_time):
         return metric.over_time
-    table = compared(metric)
+    table = metric.compared
     return None if table is None else lifts(metric.name, table)
 
 
 def primary(report: Report) -> MetricReport | None:
     """Return the metric that the verdict is about."""
     return next((metric for metric in report.metrics if metric.name == report.primary), None)
-
-
-def compared(metric: MetricReport) -> Table | None:
-    """Return the comparison that a verdict is about, or None."""
-    return next((table for table in metric.tables if table.baseline), None)
 
 
 def drawable(grid: Grid) -> Chart | None:

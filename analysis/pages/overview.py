@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.deciding import shrinking
+from analysis.deciding import settling, shrinking
 from analysis.deciding.shrinking import Shrunk
 from analysis.document import Cell, Forest, Grid, MetricReport, Report, Row, Step, Word
 from analysis.estimate import Estimate, Scale
 from analysis.pages import charts, wording
+from analysis.sequential import asymptotic
 from analysis.texts import Number, Style, Text, count, text
 from engine.experiments import Better
 
@@ -48,7 +49,7 @@ def lifts(reports: Sequence[Report]) -> Grid:
         rows = tuple((*_named(report, metric, row), row.relative, None) for report, metric, row, _ in found)
         note = text("overview.too_few", n=count(shrinking.MIN_LIFTS))
         return Grid("lifts", title, _columns(names), rows, text("overview.total_note", shrinking=note))
-    errors = np.array([shrinking.standard_error(lift) for *_, lift in found])
+    errors = np.array([asymptotic.standard_error(lift) for *_, lift in found])
     signs = np.array([1.0 if metric.better is Better.HIGHER else -1.0 for _, metric, _, _ in found])
     shrunk = shrinking.shrink(signs * np.array([lift.value for *_, lift in found]), errors)
     estimates = [_estimate(shrunk, place, sign, found[place][3]) for place, sign in enumerate(signs.tolist())]
@@ -91,14 +92,11 @@ def _ran(report: Report) -> tuple[Cell, ...]:
 def _measured(report: Report) -> list[tuple[Report, MetricReport, Row, Estimate]]:
     """Return the comparisons of the primary metric whose relative lift has an interval, unless a check failed."""
     metric = charts.primary(report)
-    table = None if metric is None else charts.compared(metric)
-    if metric is None or table is None or any(check.holds is False for check in report.health.checks):
+    table = None if metric is None else metric.compared
+    if metric is None or table is None or settling.failed(report.health.checks):
         return []
-    return [
-        (report, metric, row, row.relative)
-        for row in table.rows
-        if row.relative is not None and row.relative.interval and shrinking.standard_error(row.relative) > _EXACT
-    ]
+    lifts = [(report, metric, row, row.relative) for row in table.rows if row.relative is not None]
+    return [each for each in lifts if (asymptotic.standard_error(each[-1]) or 0.0) > _EXACT]
 
 
 def _named(report: Report, metric: MetricReport, row: Row) -> tuple[Cell, ...]:

@@ -64,7 +64,7 @@ def design(plan: Plan, alpha: float) -> Looks:
             limits = boundaries.critical(plan.boundary, plan.looks, alpha)
             return Looks(_even(plan.looks), lambda _: limits)
         case Looking.ANY:
-            tightest = plan.n_units or asymptotic.N_TIGHTEST
+            tightest = asymptotic.tightest(plan)
             shares = _even(_N_LOOKS)
             return Looks(
                 shares, lambda n: np.array([asymptotic.factor(max(n * share, 1), tightest, alpha) for share in shares])

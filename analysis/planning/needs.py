@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from analysis.deciding import decisions
 from analysis.estimate import LEVEL, error_rate
 from analysis.lifts.cells import Shape
 from analysis.planning.looking import design
@@ -139,8 +140,7 @@ def is_in_question(baseline: Baseline, metric: Metric) -> bool:
 
 def family(experiment: Experiment, metric: Metric) -> int:
     """Return how many intervals hold together with those of a metric: all of the goals', or its own."""
-    compared = Split.of(experiment).n_compared
-    return compared * (len(experiment.goals) if metric in experiment.goals else 1)
+    return decisions.family(experiment, metric, Split.of(experiment).n_compared)
 
 
 def _least(power: Callable[[float], float], wanted: float) -> float:

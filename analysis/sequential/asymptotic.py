@@ -12,10 +12,16 @@ import math
 from scipy import special
 
 from analysis.estimate import Estimate, error_rate
+from engine.experiments import Plan
 
 N_TIGHTEST = 10_000
 """Where the sequence is tightest if no number of units is planned. Far beyond it the price grows slowly, as the root of
 a logarithm, and far below it quickly: so it is rather too small than too large."""
+
+
+def tightest(plan: Plan) -> int:
+    """Return the number of units at which a plan's sequences are tightest: declared, never chosen from the data."""
+    return plan.n_units or N_TIGHTEST
 
 
 def sequence(value: float, standard_error: float, n: int, n_tightest: int, alpha: float) -> tuple[float, float]:

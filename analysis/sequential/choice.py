@@ -14,7 +14,7 @@ from analysis.logs.metrics import Sample
 from analysis.sequential import asymptotic, betting
 from analysis.sequential.betting import Scores
 from analysis.texts import Text, count, plain, text
-from engine.experiments import SCORES, Metric, MetricKind, Plan
+from engine.experiments import SCORES, Looking, Metric, MetricKind, Plan
 
 ENOUGH = 20
 """An asymptotic sequence is silent until each side has so many events."""
@@ -41,7 +41,12 @@ class Watched:
     @property
     def n_planned(self) -> int:
         """The number of units at which sequences are tuned, never chosen from the data."""
-        return self.plan.n_units or asymptotic.N_TIGHTEST
+        return asymptotic.tightest(self.plan)
+
+
+def is_asked(plan: Plan, *, is_over: bool) -> bool:
+    """Whether a plan asks for an interval that holds at any look: also of what is to be read once and still runs."""
+    return plan.looking is Looking.ANY or (plan.looking is Looking.ONCE and not is_over)
 
 
 def anytime(watched: Watched, plus: Side, minus: Side, fixed: Estimate) -> Estimate:

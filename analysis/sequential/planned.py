@@ -20,7 +20,7 @@ from analysis.lifts.comparison import Comparison
 from analysis.logs.metrics import Sample
 from analysis.sequential import asymptotic, boundaries, looks
 from analysis.texts import count, text
-from engine.experiments import Plan
+from engine.experiments import Looking, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,18 @@ class Look:
 
     number: int
     n: int
+
+
+def n_looks(plan: Plan) -> int:
+    """Return how many planned looks an interval has to hold at together."""
+    return plan.looks if plan.looking is Looking.PLANNED else 1
+
+
+def shared(found: Estimate, looks: int) -> Estimate:
+    """Return an interval whose error was shared among several looks (Bonferroni), saying so; one look as it is."""
+    if looks == 1 or found.interval is None:
+        return found
+    return replace(found, method=text("adaptive.looks", method=found.method, n=count(looks)), holds=Holds.PLANNED)
 
 
 def look_at(n: int, plan: Plan) -> Look:

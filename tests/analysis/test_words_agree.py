@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import analysis
-from analysis.deciding import decisions
 from analysis.document import Report, Word
 from analysis.estimate import Holds
 from analysis.logs.simple_log import simple_log
@@ -88,7 +87,7 @@ def compared(found):
     metrics = {metric.name: metric for metric in found.metrics}
     for metric, name, role, estimate, *_, word in found.decisions.rows:
         if not role.key.startswith("decision.guardrail"):
-            table = decisions.compared(metrics[metric])
+            table = metrics[metric].compared
             yield next(row for row in table.rows if row.name == name), estimate, word
 
 

@@ -147,7 +147,7 @@ def test_the_primary_metric_is_a_goal_where_none_is_declared():
 def test_nothing_that_compares_is_no_table():
     alone = Table("served", NO_WORDS, NO_WORDS, "", (Row("all", Word.NOT_COMPARED, VALUE),))
     only = MetricReport("buy", "conversion", "", NO_WORDS, (alone,), ())
-    assert decisions.compared(only) is None
+    assert only.compared is None
     assert decisions.table(experiment(GOALS[0]), [only]) is None
 
 

@@ -5,6 +5,7 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 from analysis.deciding import shrinking
 from analysis.estimate import Estimate
+from analysis.sequential import asymptotic
 from analysis.texts import text
 
 NONE = text("method.none")
@@ -52,4 +53,4 @@ def test_where_chance_explains_all_lifts_are_drawn_by_morriss_share():
 def test_the_standard_error_behind_an_interval_of_a_family():
     half = 0.02 * stats.norm.isf(0.05 / 4 / 2)
     found = Estimate(0.1, 0.1 - half, 0.1 + half, 9, NONE, NONE, family=4)
-    assert shrinking.standard_error(found) == pytest.approx(0.02)
+    assert asymptotic.standard_error(found) == pytest.approx(0.02)
