@@ -7,7 +7,8 @@
         print(answer.variant, answer.payload)
         client.record("purchase", answer=answer)
 
-`AsyncClient` has the same methods to await. Nothing heavier than grpcio and protobuf is imported.
+`AsyncClient` has the same methods to await, and `armlift.openfeature` is a provider for OpenFeature's SDK. Nothing
+heavier than grpcio and protobuf is imported.
 """
 
 from armlift.answers import Answer, ArmliftError, Ask, Event, Recorded

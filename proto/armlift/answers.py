@@ -6,7 +6,8 @@ import json
 import secrets
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +36,10 @@ class ArmliftError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question of a batch. `request_id` is minted where it is empty."""
+    """One question of a batch. `request_id` is minted where it is empty.
+
+    `qa_variant` is what somebody who tests the product wants to see: it is served and left out of every estimate.
+    """
 
     experiment: str
     unit: str = ""
@@ -45,6 +49,7 @@ class Ask:
     request_id: str = ""
     dry_run: bool = False
     at: datetime | None = None
+    qa_variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ class Answer:
     """The variant to show, with its payload (parsed JSON), and why it is this one.
 
     `propensity` is the probability of this draw, or None where nothing was drawn; `assignment_id` is empty where
-    nothing was kept, and then there is nothing to report for it.
+    nothing was kept, and then there is nothing to report for it. `kept_from` is the draw that a sticky answer repeats.
+    `message` says what went wrong where the default content is answered in place of an error.
     """
 
     experiment: str
@@ -67,6 +73,8 @@ class Answer:
     epoch: int = 0
     snapshot: str = ""
     group: str = ""
+    kept_from: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +121,22 @@ def new_id() -> str:
 
 def to_message(ask: Ask) -> contract.AssignRequest:
     """Return the message of a question."""
-    units = {DEFAULT_UNIT: ask.unit, **ask.units} if ask.unit else ask.units
-    return contract.AssignRequest(
-        experiment_id=ask.experiment,
-        request_id=ask.request_id or new_id(),
-        units=units,
-        context=values(ask.context),
-        excluded_variants=ask.excluded,
-        dry_run=ask.dry_run,
-        at=_timestamp(ask.at),
-    )
+    with _refusing_what_no_message_holds():
+        return contract.AssignRequest(
+            experiment_id=ask.experiment,
+            request_id=ask.request_id or new_id(),
+            units=units_by_type(ask.unit, ask.units),
+            context=values(ask.context),
+            excluded_variants=ask.excluded,
+            dry_run=ask.dry_run,
+            at=_timestamp(ask.at),
+            qa_variant=ask.qa_variant,
+        )
+
+
+def units_by_type(unit: str, units: Mapping[str, str]) -> Mapping[str, str]:
+    """Return all units; the one that is given by its id alone is a customer."""
+    return {DEFAULT_UNIT: unit, **units} if unit else units
 
 
 def to_answer(message: contract.AssignResponse) -> Answer:
@@ -141,7 +155,13 @@ def to_answer(message: contract.AssignResponse) -> Answer:
         epoch=slot.epoch,
         snapshot=slot.snapshot,
         group=slot.group,
+        kept_from=slot.kept_from,
     )
+
+
+def default_answer(experiment: str, variant: str, error: ArmliftError) -> Answer:
+    """Return the default content in place of an error, with the error's code as its reason."""
+    return Answer(experiment, variant, {}, error.code, "ERROR", message=str(error))
 
 
 def to_result(message: contract.BatchAssignResult) -> Answer | ArmliftError:
@@ -155,9 +175,38 @@ def to_batch(
     asks: Sequence[Ask], units: Mapping[str, str], context: Mapping[str, Value]
 ) -> contract.BatchAssignRequest:
     """Return the message of several questions."""
-    return contract.BatchAssignRequest(
-        requests=[to_message(ask) for ask in asks], shared_units=units, shared_context=values(context)
-    )
+    with _refusing_what_no_message_holds():
+        return contract.BatchAssignRequest(
+            requests=[to_message(ask) for ask in asks], shared_units=units, shared_context=values(context)
+        )
+
+
+def to_all(ask: Ask, also: Iterable[str]) -> contract.BatchAssignRequest:
+    """Return the message of a question about every running experiment; those in `also` are asked in any case."""
+    request_id = ask.request_id or new_id()
+    with _refusing_what_no_message_holds():
+        return contract.BatchAssignRequest(
+            requests=[to_message(Ask(experiment, request_id=request_id, at=ask.at)) for experiment in also],
+            shared_units=units_by_type(ask.unit, ask.units),
+            shared_context=values(ask.context),
+            all_running=True,
+            request_id=request_id,
+            at=_timestamp(ask.at),
+        )
+
+
+def to_answers(message: contract.BatchAssignResponse, defaults: Mapping[str, str] | None) -> dict[str, Answer]:
+    """Return the answers by experiment; one of `defaults` that has none has its default content.
+
+    Raises:
+        ArmliftError: an experiment could not be answered, and there are no `defaults`.
+    """
+    results = map(to_result, message.results)
+    named = {
+        experiment: default_answer(experiment, variant, result) if isinstance(result, ArmliftError) else result
+        for (experiment, variant), result in zip((defaults or {}).items(), results, strict=False)
+    }
+    return named | {answer.experiment: answer for answer in _others(results, strict=defaults is None)}
 
 
 def to_exposures(
@@ -173,7 +222,8 @@ def to_exposures(
 
 def to_outcomes(events: Sequence[Event], at: datetime | None) -> contract.RecordOutcomesRequest:
     """Return the message of outcomes."""
-    return contract.RecordOutcomesRequest(outcomes=[_to_outcome(event) for event in events], at=_timestamp(at))
+    with _refusing_what_no_message_holds():
+        return contract.RecordOutcomesRequest(outcomes=[_to_outcome(event) for event in events], at=_timestamp(at))
 
 
 def to_recorded(message: contract.RecordResult) -> Recorded:
@@ -201,6 +251,23 @@ def value(given: Value) -> ValueMessage:
             return ValueMessage(map=MapValue(values=values(given)))
         case _:
             return ValueMessage(list=ListValue(values=[value(item) for item in given]))
+
+
+def _others(results: Iterator[Answer | ArmliftError], strict: bool) -> Iterator[Answer]:
+    for result in results:
+        if isinstance(result, Answer):
+            yield result
+        elif strict:
+            raise result
+
+
+@contextmanager
+def _refusing_what_no_message_holds() -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        told = f"pass numbers, texts, flags, and lists and maps of these; here {error}"
+        raise ArmliftError("INVALID_REQUEST", told) from error
 
 
 def _to_outcome(event: Event) -> contract.Outcome:

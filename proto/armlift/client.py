@@ -25,7 +25,10 @@ from armlift.answers import (
     Event,
     Recorded,
     Value,
+    default_answer,
+    to_all,
     to_answer,
+    to_answers,
     to_batch,
     to_exposures,
     to_message,
@@ -73,7 +76,8 @@ class Client:
     """Asks one server. Safe to share between threads; close it or use it in a `with`.
 
     Every method raises ArmliftError. With `default`, `assign` never does: it answers the default content instead, with
-    the error's code as its reason, so that a page is shown whatever happens.
+    the error's code as its reason, so that a page is shown whatever happens. Nor does `assign_all` with `defaults`,
+    for the experiments in it.
     """
 
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
@@ -92,18 +96,47 @@ class Client:
         request_id: str = "",
         dry_run: bool = False,
         at: datetime | None = None,
+        qa: str = "",
         default: str | None = None,
     ) -> Answer:
         """Return the variant that the unit gets; the same `request_id` always gets the same answer.
 
-        `unit` is the id of a customer; units of other types go into `units`, such as {"account": "7"}.
+        `unit` is the id of a customer; units of other types go into `units`, such as {"account": "7"}. `qa` is the
+        variant that somebody who tests the product wants to see; it is left out of every estimate.
         """
-        ask = Ask(experiment, unit, units or {}, context or {}, excluded, request_id, dry_run, at)
+        ask = Ask(experiment, unit, units or {}, context or {}, excluded, request_id, dry_run, at, qa)
+        wait = _patience(default)
         try:
-            wait = _patience(default)
-            return to_answer(self._stub.Assign(to_message(ask), timeout=self._timeout_s, wait_for_ready=wait))
-        except grpc.RpcError as error:
-            return _default_or_raise(error, experiment, default)
+            with _our_errors():
+                return to_answer(self._stub.Assign(to_message(ask), timeout=self._timeout_s, wait_for_ready=wait))
+        except ArmliftError as error:
+            if default is None:
+                raise
+            return default_answer(experiment, default, error)
+
+    def assign_all(
+        self,
+        *,
+        unit: str = "",
+        units: Mapping[str, str] | None = None,
+        context: Mapping[str, Value] | None = None,
+        request_id: str = "",
+        at: datetime | None = None,
+        defaults: Mapping[str, str] | None = None,
+    ) -> dict[str, Answer]:
+        """Return what the unit gets in every running experiment, by experiment: one call, and one walk in the server.
+
+        `defaults` has the variant to show by experiment where no server answers; these are asked for in any case.
+        """
+        ask = Ask("", unit, units or {}, context or {}, request_id=request_id, at=at)
+        wait = _patience(defaults)
+        try:
+            with _our_errors():
+                message = to_all(ask, defaults or {})
+                response = self._stub.BatchAssign(message, timeout=self._timeout_s, wait_for_ready=wait)
+                return to_answers(response, defaults)
+        except ArmliftError as error:
+            return _all_defaults(error, defaults)
 
     def assign_many(
         self,
@@ -180,15 +213,40 @@ class AsyncClient:
         request_id: str = "",
         dry_run: bool = False,
         at: datetime | None = None,
+        qa: str = "",
         default: str | None = None,
     ) -> Answer:
         """Return the variant that the unit gets: see Client.assign."""
-        ask = Ask(experiment, unit, units or {}, context or {}, excluded, request_id, dry_run, at)
+        ask = Ask(experiment, unit, units or {}, context or {}, excluded, request_id, dry_run, at, qa)
+        wait = _patience(default)
         try:
-            wait = _patience(default)
-            return to_answer(await self._stub.Assign(to_message(ask), timeout=self._timeout_s, wait_for_ready=wait))
-        except grpc.RpcError as error:
-            return _default_or_raise(error, experiment, default)
+            with _our_errors():
+                return to_answer(await self._stub.Assign(to_message(ask), timeout=self._timeout_s, wait_for_ready=wait))
+        except ArmliftError as error:
+            if default is None:
+                raise
+            return default_answer(experiment, default, error)
+
+    async def assign_all(
+        self,
+        *,
+        unit: str = "",
+        units: Mapping[str, str] | None = None,
+        context: Mapping[str, Value] | None = None,
+        request_id: str = "",
+        at: datetime | None = None,
+        defaults: Mapping[str, str] | None = None,
+    ) -> dict[str, Answer]:
+        """Return what the unit gets in every running experiment, by experiment: see Client.assign_all."""
+        ask = Ask("", unit, units or {}, context or {}, request_id=request_id, at=at)
+        wait = _patience(defaults)
+        try:
+            with _our_errors():
+                message = to_all(ask, defaults or {})
+                response = await self._stub.BatchAssign(message, timeout=self._timeout_s, wait_for_ready=wait)
+                return to_answers(response, defaults)
+        except ArmliftError as error:
+            return _all_defaults(error, defaults)
 
     async def assign_many(
         self,
@@ -246,15 +304,15 @@ class AsyncClient:
         await self.close()
 
 
-def _patience(default: str | None) -> bool | None:
+def _patience(default: object) -> bool | None:
     """Whether to wait for a server that is away: as configured, but a caller with a default rather has that soon."""
     return None if default is None else False
 
 
-def _default_or_raise(error: grpc.RpcError, experiment: str, default: str | None) -> Answer:
-    if default is None:
-        raise to_error(error) from error
-    return Answer(experiment, default, {}, to_error(error).code, "ERROR")
+def _all_defaults(error: ArmliftError, defaults: Mapping[str, str] | None) -> dict[str, Answer]:
+    if defaults is None:
+        raise error
+    return {experiment: default_answer(experiment, variant, error) for experiment, variant in defaults.items()}
 
 
 @contextmanager

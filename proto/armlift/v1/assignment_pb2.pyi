@@ -170,6 +170,7 @@ class AssignRequest(_message.Message):
     N_SLOTS_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    QA_VARIANT_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
     """The experiment."""
     request_id: _builtins.str
@@ -180,6 +181,8 @@ class AssignRequest(_message.Message):
     """How many positions to fill; 0 is 1."""
     dry_run: _builtins.bool
     """Decides as usual and keeps nothing."""
+    qa_variant: _builtins.str
+    """The variant that somebody who tests the product wants to see: it is served and left out of every estimate."""
     @_builtins.property
     def units(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The units by their type, such as customer -> 42."""
@@ -212,10 +215,11 @@ class AssignRequest(_message.Message):
         n_slots: _builtins.int = ...,
         dry_run: _builtins.bool = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        qa_variant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "candidates", b"candidates", "context", b"context", "dry_run", b"dry_run", "excluded_variants", b"excluded_variants", "experiment_id", b"experiment_id", "n_slots", b"n_slots", "request_id", b"request_id", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "candidates", b"candidates", "context", b"context", "dry_run", b"dry_run", "excluded_variants", b"excluded_variants", "experiment_id", b"experiment_id", "n_slots", b"n_slots", "qa_variant", b"qa_variant", "request_id", b"request_id", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,6 +317,7 @@ class Assignment(_message.Message):
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     DURABILITY_FIELD_NUMBER: _builtins.int
     GROUP_FIELD_NUMBER: _builtins.int
+    KEPT_FROM_FIELD_NUMBER: _builtins.int
     assignment_id: _builtins.str
     """Names the assignment in exposures and outcomes; empty where nothing was kept."""
     slot: _builtins.int
@@ -339,6 +344,8 @@ class Assignment(_message.Message):
     """What is left of this answer after a crash."""
     group: _builtins.str
     """The group that the unit was drawn into: policy, or control for a bandit's control share."""
+    kept_from: _builtins.str
+    """The draw that a sticky answer repeats: its assignment id; empty for none."""
     def __init__(
         self,
         *,
@@ -355,10 +362,11 @@ class Assignment(_message.Message):
         snapshot: _builtins.str = ...,
         durability: Global___Durability.ValueType = ...,
         group: _builtins.str = ...,
+        kept_from: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_propensity", b"_propensity", "propensity", b"propensity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_propensity", b"_propensity", "assignment_id", b"assignment_id", "durability", b"durability", "epoch", b"epoch", "experiment_id", b"experiment_id", "group", b"group", "open_feature_reason", b"open_feature_reason", "payload", b"payload", "propensity", b"propensity", "reason", b"reason", "revision", b"revision", "slot", b"slot", "snapshot", b"snapshot", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_propensity", b"_propensity", "assignment_id", b"assignment_id", "durability", b"durability", "epoch", b"epoch", "experiment_id", b"experiment_id", "group", b"group", "kept_from", b"kept_from", "open_feature_reason", b"open_feature_reason", "payload", b"payload", "propensity", b"propensity", "reason", b"reason", "revision", b"revision", "slot", b"slot", "snapshot", b"snapshot", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__propensity: _TypeAlias = _typing.Literal["propensity"]  # noqa: Y015
     _WhichOneofArgType__propensity: _TypeAlias = _typing.Literal["_propensity", b"_propensity"]  # noqa: Y015
@@ -416,6 +424,13 @@ class BatchAssignRequest(_message.Message):
     REQUESTS_FIELD_NUMBER: _builtins.int
     SHARED_UNITS_FIELD_NUMBER: _builtins.int
     SHARED_CONTEXT_FIELD_NUMBER: _builtins.int
+    ALL_RUNNING_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    all_running: _builtins.bool
+    """Asks for every running experiment that is not among the requests, by id, with the shared units and context."""
+    request_id: _builtins.str
+    """Identifies what all_running asks: the same id is answered with the same assignments. Empty: the server mints one."""
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssignRequest]:
         """The requests; units and context are added to the shared ones and win over them."""
@@ -428,16 +443,23 @@ class BatchAssignRequest(_message.Message):
     def shared_context(self) -> _containers.MessageMap[_builtins.str, _value_pb2.Value]:
         """Context of every request."""
 
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """The time of what all_running asks, for a server whose clock is the request's."""
+
     def __init__(
         self,
         *,
         requests: _abc.Iterable[Global___AssignRequest] | None = ...,
         shared_units: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         shared_context: _abc.Mapping[_builtins.str, _value_pb2.Value] | None = ...,
+        all_running: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests", "shared_context", b"shared_context", "shared_units", b"shared_units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_running", b"all_running", "at", b"at", "request_id", b"request_id", "requests", b"requests", "shared_context", b"shared_context", "shared_units", b"shared_units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -452,7 +474,7 @@ class BatchAssignResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchAssignResult]:
-        """In the order of the requests."""
+        """In the order of the requests, and then of the ids that all_running adds."""
 
     def __init__(
         self,

@@ -294,6 +294,11 @@ class Experiment(_message.Message):
     GRACE_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
+    FUNNEL_FIELD_NUMBER: _builtins.int
+    FORCED_FIELD_NUMBER: _builtins.int
+    STICKY_FIELD_NUMBER: _builtins.int
+    FALLBACK_UNIT_FIELD_NUMBER: _builtins.int
+    KILLED_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
     """Its id, never used again for another one."""
     requires_consent: _builtins.str
@@ -308,6 +313,8 @@ class Experiment(_message.Message):
     """What counts as having met the variant."""
     seed: _builtins.str
     """Separates this experiment's randomness from all others'."""
+    fallback_unit: _builtins.str
+    """The type of unit that is randomised where a request has none of `unit`, such as a device before the login."""
     @_builtins.property
     def brief(self) -> Global___Brief:
         """Why it exists."""
@@ -348,6 +355,22 @@ class Experiment(_message.Message):
     def segments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The fields of the context by which a report is cut; none means every declared text and flag."""
 
+    @_builtins.property
+    def funnel(self) -> Global___Funnel:
+        """Who takes part, and when."""
+
+    @_builtins.property
+    def forced(self) -> _containers.RepeatedCompositeFieldContainer[Global___ForcedRule]:
+        """Who gets a variant without a draw, by condition; the first that holds counts."""
+
+    @_builtins.property
+    def sticky(self) -> Global___Sticky:
+        """Units keep their variant, also through epochs; unset: they do not."""
+
+    @_builtins.property
+    def killed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Variants that nobody gets any more, in the order in which they were killed."""
+
     def __init__(
         self,
         *,
@@ -368,14 +391,297 @@ class Experiment(_message.Message):
         grace: _duration_pb2.Duration | None = ...,
         plan: Global___Plan | None = ...,
         segments: _abc.Iterable[_builtins.str] | None = ...,
+        funnel: Global___Funnel | None = ...,
+        forced: _abc.Iterable[Global___ForcedRule] | None = ...,
+        sticky: Global___Sticky | None = ...,
+        fallback_unit: _builtins.str = ...,
+        killed: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "grace", b"grace", "plan", b"plan", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "funnel", b"funnel", "grace", b"grace", "plan", b"plan", "policy", b"policy", "sticky", b"sticky"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "context", b"context", "control", b"control", "default_variant", b"default_variant", "experiment_id", b"experiment_id", "exposure", b"exposure", "factors", b"factors", "grace", b"grace", "metrics", b"metrics", "plan", b"plan", "policy", b"policy", "requires_consent", b"requires_consent", "reward", b"reward", "seed", b"seed", "segments", b"segments", "unit", b"unit", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "context", b"context", "control", b"control", "default_variant", b"default_variant", "experiment_id", b"experiment_id", "exposure", b"exposure", "factors", b"factors", "fallback_unit", b"fallback_unit", "forced", b"forced", "funnel", b"funnel", "grace", b"grace", "killed", b"killed", "metrics", b"metrics", "plan", b"plan", "policy", b"policy", "requires_consent", b"requires_consent", "reward", b"reward", "seed", b"seed", "segments", b"segments", "sticky", b"sticky", "unit", b"unit", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Experiment: _TypeAlias = Experiment  # noqa: Y015
+
+@_typing.final
+class Funnel(_message.Message):
+    """Funnel says who takes part in an experiment, and when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREREQUISITES_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    TRAFFIC_FIELD_NUMBER: _builtins.int
+    RAMP_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    CAP_FIELD_NUMBER: _builtins.int
+    REST_FIELD_NUMBER: _builtins.int
+    traffic: _builtins.float
+    """The share of units that is in; unset is 1, and so it is where there is a ramp."""
+    @_builtins.property
+    def prerequisites(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prerequisite]:
+        """Other experiments in which the unit must have one of some variants."""
+
+    @_builtins.property
+    def audience(self) -> _value_pb2.MapValue:
+        """The condition over the context; the empty one holds always."""
+
+    @_builtins.property
+    def layer(self) -> Global___LayerRange:
+        """The part of a layer that is this experiment's; unset: it is in none."""
+
+    @_builtins.property
+    def ramp(self) -> _containers.RepeatedCompositeFieldContainer[Global___RampStep]:
+        """The steps in which the traffic is raised."""
+
+    @_builtins.property
+    def starts_at(self) -> _timestamp_pb2.Timestamp:
+        """Before it, the default is served."""
+
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """From it on, the default is served."""
+
+    @_builtins.property
+    def cap(self) -> Global___Cap:
+        """How often a unit is exposed at most."""
+
+    @_builtins.property
+    def rest(self) -> Global___Rest:
+        """How long a unit that did not react is left alone."""
+
+    def __init__(
+        self,
+        *,
+        prerequisites: _abc.Iterable[Global___Prerequisite] | None = ...,
+        audience: _value_pb2.MapValue | None = ...,
+        layer: Global___LayerRange | None = ...,
+        traffic: _builtins.float | None = ...,
+        ramp: _abc.Iterable[Global___RampStep] | None = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+        cap: Global___Cap | None = ...,
+        rest: Global___Rest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_traffic", b"_traffic", "audience", b"audience", "cap", b"cap", "ends_at", b"ends_at", "layer", b"layer", "rest", b"rest", "starts_at", b"starts_at", "traffic", b"traffic"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_traffic", b"_traffic", "audience", b"audience", "cap", b"cap", "ends_at", b"ends_at", "layer", b"layer", "prerequisites", b"prerequisites", "ramp", b"ramp", "rest", b"rest", "starts_at", b"starts_at", "traffic", b"traffic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__traffic: _TypeAlias = _typing.Literal["traffic"]  # noqa: Y015
+    _WhichOneofArgType__traffic: _TypeAlias = _typing.Literal["_traffic", b"_traffic"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__traffic) -> _WhichOneofReturnType__traffic | None: ...
+
+Global___Funnel: _TypeAlias = Funnel  # noqa: Y015
+
+@_typing.final
+class Prerequisite(_message.Message):
+    """Prerequisite is met by units that have one of some variants in another experiment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    VARIANTS_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """The other experiment."""
+    @_builtins.property
+    def variants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its variants."""
+
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        variants: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "variants", b"variants"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Prerequisite: _TypeAlias = Prerequisite  # noqa: Y015
+
+@_typing.final
+class LayerRange(_message.Message):
+    """LayerRange is an experiment's part [start, end) of a layer's [0, 1)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAYER_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    layer: _builtins.str
+    """The layer."""
+    start: _builtins.float
+    """Where it starts."""
+    end: _builtins.float
+    """Where it ends."""
+    def __init__(
+        self,
+        *,
+        layer: _builtins.str = ...,
+        start: _builtins.float = ...,
+        end: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "layer", b"layer", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LayerRange: _TypeAlias = LayerRange  # noqa: Y015
+
+@_typing.final
+class RampStep(_message.Message):
+    """RampStep is a share of traffic, and what must have come before the next step."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRAFFIC_FIELD_NUMBER: _builtins.int
+    LASTS_FIELD_NUMBER: _builtins.int
+    N_UNITS_FIELD_NUMBER: _builtins.int
+    traffic: _builtins.float
+    """The share of units that is in."""
+    n_units: _builtins.int
+    """How many units must have been exposed in all."""
+    @_builtins.property
+    def lasts(self) -> _duration_pb2.Duration:
+        """How long it lasts at least."""
+
+    def __init__(
+        self,
+        *,
+        traffic: _builtins.float = ...,
+        lasts: _duration_pb2.Duration | None = ...,
+        n_units: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lasts", b"lasts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lasts", b"lasts", "n_units", b"n_units", "traffic", b"traffic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RampStep: _TypeAlias = RampStep  # noqa: Y015
+
+@_typing.final
+class Cap(_message.Message):
+    """Cap bounds the exposures of a unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    N_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    n: _builtins.int
+    """At most so many."""
+    @_builtins.property
+    def window(self) -> _duration_pb2.Duration:
+        """Within any stretch of this length."""
+
+    def __init__(
+        self,
+        *,
+        n: _builtins.int = ...,
+        window: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["n", b"n", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cap: _TypeAlias = Cap  # noqa: Y015
+
+@_typing.final
+class Rest(_message.Message):
+    """Rest leaves units alone that did not react."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    WITHIN_FIELD_NUMBER: _builtins.int
+    LASTS_FIELD_NUMBER: _builtins.int
+    outcome: _builtins.str
+    """The outcome that is a reaction."""
+    @_builtins.property
+    def within(self) -> _duration_pb2.Duration:
+        """How long after an exposure it may take."""
+
+    @_builtins.property
+    def lasts(self) -> _duration_pb2.Duration:
+        """How long the unit is left alone after that."""
+
+    def __init__(
+        self,
+        *,
+        outcome: _builtins.str = ...,
+        within: _duration_pb2.Duration | None = ...,
+        lasts: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lasts", b"lasts", "within", b"within"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lasts", b"lasts", "outcome", b"outcome", "within", b"within"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rest: _TypeAlias = Rest  # noqa: Y015
+
+@_typing.final
+class ForcedRule(_message.Message):
+    """ForcedRule gives a variant without a draw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VARIANT_FIELD_NUMBER: _builtins.int
+    WHEN_FIELD_NUMBER: _builtins.int
+    variant: _builtins.str
+    """The variant."""
+    @_builtins.property
+    def when(self) -> _value_pb2.MapValue:
+        """The condition over the context."""
+
+    def __init__(
+        self,
+        *,
+        variant: _builtins.str = ...,
+        when: _value_pb2.MapValue | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["when", b"when"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["variant", b"variant", "when", b"when"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForcedRule: _TypeAlias = ForcedRule  # noqa: Y015
+
+@_typing.final
+class Sticky(_message.Message):
+    """Sticky lets units keep the variant that they were drawn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    MIN_VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Rows of another version are not kept: their units are drawn anew."""
+    min_version: _builtins.int
+    """Units whose row is of an earlier version than this are left out."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        min_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_version", b"min_version", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sticky: _TypeAlias = Sticky  # noqa: Y015
 
 @_typing.final
 class Brief(_message.Message):
@@ -565,6 +871,7 @@ class Policy(_message.Message):
     FIXED_FIELD_NUMBER: _builtins.int
     THOMPSON_FIELD_NUMBER: _builtins.int
     CONTEXTUAL_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def fixed(self) -> Global___FixedPolicy:
         """Always the same distribution."""
@@ -577,18 +884,23 @@ class Policy(_message.Message):
     def contextual(self) -> Global___ContextualPolicy:
         """Learns which variant is best in which context."""
 
+    @_builtins.property
+    def segments(self) -> Global___SegmentsPolicy:
+        """Other weights by condition."""
+
     def __init__(
         self,
         *,
         fixed: Global___FixedPolicy | None = ...,
         thompson: Global___ThompsonPolicy | None = ...,
         contextual: Global___ContextualPolicy | None = ...,
+        segments: Global___SegmentsPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contextual", b"contextual", "fixed", b"fixed", "kind", b"kind", "thompson", b"thompson"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contextual", b"contextual", "fixed", b"fixed", "kind", b"kind", "segments", b"segments", "thompson", b"thompson"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contextual", b"contextual", "fixed", b"fixed", "kind", b"kind", "thompson", b"thompson"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contextual", b"contextual", "fixed", b"fixed", "kind", b"kind", "segments", b"segments", "thompson", b"thompson"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["fixed", "thompson", "contextual"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["fixed", "thompson", "contextual", "segments"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -639,6 +951,110 @@ class FixedPolicy(_message.Message):
 Global___FixedPolicy: _TypeAlias = FixedPolicy  # noqa: Y015
 
 @_typing.final
+class SegmentsPolicy(_message.Message):
+    """SegmentsPolicy has other weights by condition."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class OtherwiseEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RULES_FIELD_NUMBER: _builtins.int
+    OTHERWISE_FIELD_NUMBER: _builtins.int
+    FLOOR_FIELD_NUMBER: _builtins.int
+    floor: _builtins.float
+    """Total probability that is spread evenly over the eligible variants."""
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rule]:
+        """The first whose condition holds counts."""
+
+    @_builtins.property
+    def otherwise(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Weights by variant where none holds; none means equal ones."""
+
+    def __init__(
+        self,
+        *,
+        rules: _abc.Iterable[Global___Rule] | None = ...,
+        otherwise: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        floor: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["floor", b"floor", "otherwise", b"otherwise", "rules", b"rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentsPolicy: _TypeAlias = SegmentsPolicy  # noqa: Y015
+
+@_typing.final
+class Rule(_message.Message):
+    """Rule has the weights of those whom a condition holds for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class WeightsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WHEN_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def when(self) -> _value_pb2.MapValue:
+        """The condition over declared fields of the context."""
+
+    @_builtins.property
+    def weights(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Weights by variant, which sum to 1; a variant that is left out has no chance."""
+
+    def __init__(
+        self,
+        *,
+        when: _value_pb2.MapValue | None = ...,
+        weights: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["when", b"when"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["weights", b"weights", "when", b"when"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rule: _TypeAlias = Rule  # noqa: Y015
+
+@_typing.final
 class ThompsonPolicy(_message.Message):
     """ThompsonPolicy draws each variant with its posterior probability of being best."""
 
@@ -649,6 +1065,7 @@ class ThompsonPolicy(_message.Message):
     PRIOR_ALPHA_FIELD_NUMBER: _builtins.int
     PRIOR_BETA_FIELD_NUMBER: _builtins.int
     PUBLISH_EVERY_FIELD_NUMBER: _builtins.int
+    PRIOR_FIELD_NUMBER: _builtins.int
     floor: _builtins.float
     """Total probability that is spread evenly over the eligible variants."""
     control_share: _builtins.float
@@ -659,6 +1076,10 @@ class ThompsonPolicy(_message.Message):
     """Failures of the Beta prior."""
     publish_every: _builtins.int
     """A snapshot is published each time so many assignments were learned from."""
+    @_builtins.property
+    def prior(self) -> Global___SegmentsPolicy:
+        """Serves until something was learned, and chooses the default where the policy fails."""
+
     def __init__(
         self,
         *,
@@ -667,10 +1088,11 @@ class ThompsonPolicy(_message.Message):
         prior_alpha: _builtins.float = ...,
         prior_beta: _builtins.float = ...,
         publish_every: _builtins.int = ...,
+        prior: Global___SegmentsPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["prior", b"prior"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "floor", b"floor", "prior_alpha", b"prior_alpha", "prior_beta", b"prior_beta", "publish_every", b"publish_every"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "floor", b"floor", "prior", b"prior", "prior_alpha", b"prior_alpha", "prior_beta", b"prior_beta", "publish_every", b"publish_every"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -686,6 +1108,7 @@ class ContextualPolicy(_message.Message):
     CONTROL_SHARE_FIELD_NUMBER: _builtins.int
     GAMMA_FIELD_NUMBER: _builtins.int
     PUBLISH_EVERY_FIELD_NUMBER: _builtins.int
+    PRIOR_FIELD_NUMBER: _builtins.int
     floor: _builtins.float
     """Total probability that is spread evenly over the eligible variants."""
     control_share: _builtins.float
@@ -694,6 +1117,10 @@ class ContextualPolicy(_message.Message):
     """How fast exploration makes way for exploitation: SquareCB's gamma scale."""
     publish_every: _builtins.int
     """A snapshot is published each time so many assignments were learned from."""
+    @_builtins.property
+    def prior(self) -> Global___SegmentsPolicy:
+        """Serves until something was learned, and chooses the default where the policy fails."""
+
     def __init__(
         self,
         *,
@@ -701,10 +1128,11 @@ class ContextualPolicy(_message.Message):
         control_share: _builtins.float = ...,
         gamma: _builtins.float = ...,
         publish_every: _builtins.int = ...,
+        prior: Global___SegmentsPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["prior", b"prior"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "floor", b"floor", "gamma", b"gamma", "publish_every", b"publish_every"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "floor", b"floor", "gamma", b"gamma", "prior", b"prior", "publish_every", b"publish_every"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -925,6 +1353,9 @@ class ExperimentState(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     DRAW_KEY_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    STEP_AT_FIELD_NUMBER: _builtins.int
+    TRAFFIC_FIELD_NUMBER: _builtins.int
     status: Global___Status.ValueType
     """Where it is in its life."""
     revision: _builtins.int
@@ -937,9 +1368,17 @@ class ExperimentState(_message.Message):
     """The policy's live learned state: SHA-256 in hex, or empty."""
     draw_key: _reason_pb2.DrawKey.ValueType
     """What its random numbers are keyed by."""
+    step: _builtins.int
+    """The ramp's current step, from 0; -1 where it was rolled back."""
+    traffic: _builtins.float
+    """The share of units that is in now."""
     @_builtins.property
     def experiment(self) -> Global___Experiment:
         """The experiment as last applied."""
+
+    @_builtins.property
+    def step_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
 
     def __init__(
         self,
@@ -951,10 +1390,13 @@ class ExperimentState(_message.Message):
         etag: _builtins.str = ...,
         snapshot: _builtins.str = ...,
         draw_key: _reason_pb2.DrawKey.ValueType = ...,
+        step: _builtins.int = ...,
+        step_at: _timestamp_pb2.Timestamp | None = ...,
+        traffic: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "step_at", b"step_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draw_key", b"draw_key", "epoch", b"epoch", "etag", b"etag", "experiment", b"experiment", "revision", b"revision", "snapshot", b"snapshot", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draw_key", b"draw_key", "epoch", b"epoch", "etag", b"etag", "experiment", b"experiment", "revision", b"revision", "snapshot", b"snapshot", "status", b"status", "step", b"step", "step_at", b"step_at", "traffic", b"traffic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1023,16 +1465,20 @@ class GetExperimentRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
     """The experiment."""
+    revision: _builtins.int
+    """The revision whose definition is asked for; 0 is the current one."""
     def __init__(
         self,
         *,
         experiment_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1335,10 +1781,11 @@ class Change(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
     """Who."""
     action: _builtins.str
-    """What: create, update, start, pause, resume, conclude or archive."""
+    """What: create, update, start, pause, resume, conclude, archive, force, ramp or population."""
     reason: _builtins.str
     """Why."""
     status: Global___Status.ValueType
@@ -1351,6 +1798,10 @@ class Change(_message.Message):
     def changed_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What of the definition changed."""
+
     def __init__(
         self,
         *,
@@ -1361,11 +1812,556 @@ class Change(_message.Message):
         status: Global___Status.ValueType = ...,
         revision: _builtins.int = ...,
         epoch: _builtins.int = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "changed_at", b"changed_at", "epoch", b"epoch", "reason", b"reason", "revision", b"revision", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "changed_at", b"changed_at", "epoch", b"epoch", "fields", b"fields", "reason", b"reason", "revision", b"revision", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Change: _TypeAlias = Change  # noqa: Y015
+
+@_typing.final
+class ForceVariantRequest(_message.Message):
+    """ForceVariantRequest names a unit and its variant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """The experiment."""
+    unit_id: _builtins.str
+    """The unit's id; its type is the experiment's."""
+    variant: _builtins.str
+    """The variant; empty: it is drawn again as all others."""
+    actor: _builtins.str
+    """Who asks."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        unit_id: _builtins.str = ...,
+        variant: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "experiment_id", b"experiment_id", "reason", b"reason", "unit_id", b"unit_id", "variant", b"variant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForceVariantRequest: _TypeAlias = ForceVariantRequest  # noqa: Y015
+
+@_typing.final
+class ForceVariantResponse(_message.Message):
+    """ForceVariantResponse says that it is so from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForceVariantResponse: _TypeAlias = ForceVariantResponse  # noqa: Y015
+
+@_typing.final
+class MoveRampRequest(_message.Message):
+    """MoveRampRequest names a step."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EARLY_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """The experiment."""
+    step: _builtins.int
+    """The step, from 0; -1 rolls back: nobody is in."""
+    etag: _builtins.str
+    """The etag of the state that was read; empty moves whatever is there."""
+    actor: _builtins.str
+    """Who asks."""
+    reason: _builtins.str
+    """Why: what was found at the gates."""
+    early: _builtins.bool
+    """Moves on though the step has not lasted as long as the definition says."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        step: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        early: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "early", b"early", "etag", b"etag", "experiment_id", b"experiment_id", "reason", b"reason", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveRampRequest: _TypeAlias = MoveRampRequest  # noqa: Y015
+
+@_typing.final
+class MoveRampResponse(_message.Message):
+    """MoveRampResponse holds the state after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def state(self) -> Global___ExperimentState:
+        """The experiment with its state."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___ExperimentState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveRampResponse: _TypeAlias = MoveRampResponse  # noqa: Y015
+
+@_typing.final
+class Population(_message.Message):
+    """Population is how the units are divided among all experiments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SegmentsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _value_pb2.MapValue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _value_pb2.MapValue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class GroupsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _value_pb2.ListValue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _value_pb2.ListValue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LayersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Layer: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Layer | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    HOLDOUT_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    holdout: _builtins.float
+    """The share of units that no experiment gets."""
+    seed: _builtins.str
+    """Separates the holdout's randomness from all others'."""
+    @_builtins.property
+    def segments(self) -> _containers.MessageMap[_builtins.str, _value_pb2.MapValue]:
+        """Named conditions."""
+
+    @_builtins.property
+    def groups(self) -> _containers.MessageMap[_builtins.str, _value_pb2.ListValue]:
+        """Named lists of values."""
+
+    @_builtins.property
+    def layers(self) -> _containers.MessageMap[_builtins.str, Global___Layer]:
+        """Spaces in which experiments exclude each other."""
+
+    def __init__(
+        self,
+        *,
+        segments: _abc.Mapping[_builtins.str, _value_pb2.MapValue] | None = ...,
+        groups: _abc.Mapping[_builtins.str, _value_pb2.ListValue] | None = ...,
+        layers: _abc.Mapping[_builtins.str, Global___Layer] | None = ...,
+        holdout: _builtins.float = ...,
+        seed: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "holdout", b"holdout", "layers", b"layers", "seed", b"seed", "segments", b"segments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Population: _TypeAlias = Population  # noqa: Y015
+
+@_typing.final
+class Layer(_message.Message):
+    """Layer is a space in which experiments exclude each other."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    HOLDOUT_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    CAP_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The type of unit that is divided."""
+    holdout: _builtins.float
+    """The share of units that none of its experiments gets."""
+    seed: _builtins.str
+    """Separates the layer's randomness from all others'; empty is its name."""
+    @_builtins.property
+    def cap(self) -> Global___Cap:
+        """How often a unit is exposed at most, by all its experiments together."""
+
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        holdout: _builtins.float = ...,
+        seed: _builtins.str = ...,
+        cap: Global___Cap | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cap", b"cap"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cap", b"cap", "holdout", b"holdout", "seed", b"seed", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Layer: _TypeAlias = Layer  # noqa: Y015
+
+@_typing.final
+class GetPopulationRequest(_message.Message):
+    """GetPopulationRequest asks for the population."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that is asked for; 0 is the current one."""
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPopulationRequest: _TypeAlias = GetPopulationRequest  # noqa: Y015
+
+@_typing.final
+class GetPopulationResponse(_message.Message):
+    """GetPopulationResponse holds the population."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POPULATION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Its revision; 0 is the empty one of a new store."""
+    etag: _builtins.str
+    """Send it with a change; the change is refused if another came between."""
+    @_builtins.property
+    def population(self) -> Global___Population:
+        """The population."""
+
+    def __init__(
+        self,
+        *,
+        population: Global___Population | None = ...,
+        revision: _builtins.int = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["population", b"population"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "population", b"population", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPopulationResponse: _TypeAlias = GetPopulationResponse  # noqa: Y015
+
+@_typing.final
+class UpdatePopulationRequest(_message.Message):
+    """UpdatePopulationRequest brings the changed population."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POPULATION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    etag: _builtins.str
+    """The etag of what was changed."""
+    actor: _builtins.str
+    """Who asks."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def population(self) -> Global___Population:
+        """The population as it shall be."""
+
+    def __init__(
+        self,
+        *,
+        population: Global___Population | None = ...,
+        etag: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["population", b"population"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "etag", b"etag", "population", b"population", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePopulationRequest: _TypeAlias = UpdatePopulationRequest  # noqa: Y015
+
+@_typing.final
+class UpdatePopulationResponse(_message.Message):
+    """UpdatePopulationResponse says what came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    OPENED_EPOCHS_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Its revision."""
+    etag: _builtins.str
+    """Send it with the next change."""
+    @_builtins.property
+    def opened_epochs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The experiments in which an epoch was opened, because units moved."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        opened_epochs: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "opened_epochs", b"opened_epochs", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePopulationResponse: _TypeAlias = UpdatePopulationResponse  # noqa: Y015
+
+@_typing.final
+class GetPopulationHistoryRequest(_message.Message):
+    """GetPopulationHistoryRequest asks for a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many changes at most; 0 is 100, and no page holds more than 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPopulationHistoryRequest: _TypeAlias = GetPopulationHistoryRequest  # noqa: Y015
+
+@_typing.final
+class GetPopulationHistoryResponse(_message.Message):
+    """GetPopulationHistoryResponse holds a page of changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PopulationChange]:
+        """The changes, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___PopulationChange] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPopulationHistoryResponse: _TypeAlias = GetPopulationHistoryResponse  # noqa: Y015
+
+@_typing.final
+class PopulationChange(_message.Message):
+    """PopulationChange is one change of the population."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision after it."""
+    actor: _builtins.str
+    """Who."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def changed_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What changed, such as segments."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        changed_at: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "changed_at", b"changed_at", "fields", b"fields", "reason", b"reason", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PopulationChange: _TypeAlias = PopulationChange  # noqa: Y015
+
+@_typing.final
+class WatchExperimentsRequest(_message.Message):
+    """WatchExperimentsRequest says from where on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_REVISION_FIELD_NUMBER: _builtins.int
+    after_revision: _builtins.int
+    """The catalog revision of the last response that was dealt with; 0 for everything."""
+    def __init__(
+        self,
+        *,
+        after_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_revision", b"after_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchExperimentsRequest: _TypeAlias = WatchExperimentsRequest  # noqa: Y015
+
+@_typing.final
+class WatchExperimentsResponse(_message.Message):
+    """WatchExperimentsResponse is one change of the catalog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATALOG_REVISION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DELETED_ID_FIELD_NUMBER: _builtins.int
+    POPULATION_FIELD_NUMBER: _builtins.int
+    catalog_revision: _builtins.int
+    """Resume after it."""
+    deleted_id: _builtins.str
+    """An experiment was archived: forget it."""
+    @_builtins.property
+    def state(self) -> Global___ExperimentState:
+        """An experiment is new or changed: its state now."""
+
+    @_builtins.property
+    def population(self) -> Global___Population:
+        """The population changed: as it is now."""
+
+    def __init__(
+        self,
+        *,
+        catalog_revision: _builtins.int = ...,
+        state: Global___ExperimentState | None = ...,
+        deleted_id: _builtins.str = ...,
+        population: Global___Population | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "deleted_id", b"deleted_id", "population", b"population", "state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_revision", b"catalog_revision", "change", b"change", "deleted_id", b"deleted_id", "population", b"population", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["state", "deleted_id", "population"]  # noqa: Y015
+    _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
+
+Global___WatchExperimentsResponse: _TypeAlias = WatchExperimentsResponse  # noqa: Y015

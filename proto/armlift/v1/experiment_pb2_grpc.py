@@ -65,6 +65,36 @@ class ExperimentServiceStub(object):
                 request_serializer=armlift_dot_v1_dot_experiment__pb2.GetExperimentHistoryRequest.SerializeToString,
                 response_deserializer=armlift_dot_v1_dot_experiment__pb2.GetExperimentHistoryResponse.FromString,
                 _registered_method=True)
+        self.ForceVariant = channel.unary_unary(
+                '/armlift.v1.ExperimentService/ForceVariant',
+                request_serializer=armlift_dot_v1_dot_experiment__pb2.ForceVariantRequest.SerializeToString,
+                response_deserializer=armlift_dot_v1_dot_experiment__pb2.ForceVariantResponse.FromString,
+                _registered_method=True)
+        self.MoveRamp = channel.unary_unary(
+                '/armlift.v1.ExperimentService/MoveRamp',
+                request_serializer=armlift_dot_v1_dot_experiment__pb2.MoveRampRequest.SerializeToString,
+                response_deserializer=armlift_dot_v1_dot_experiment__pb2.MoveRampResponse.FromString,
+                _registered_method=True)
+        self.GetPopulation = channel.unary_unary(
+                '/armlift.v1.ExperimentService/GetPopulation',
+                request_serializer=armlift_dot_v1_dot_experiment__pb2.GetPopulationRequest.SerializeToString,
+                response_deserializer=armlift_dot_v1_dot_experiment__pb2.GetPopulationResponse.FromString,
+                _registered_method=True)
+        self.UpdatePopulation = channel.unary_unary(
+                '/armlift.v1.ExperimentService/UpdatePopulation',
+                request_serializer=armlift_dot_v1_dot_experiment__pb2.UpdatePopulationRequest.SerializeToString,
+                response_deserializer=armlift_dot_v1_dot_experiment__pb2.UpdatePopulationResponse.FromString,
+                _registered_method=True)
+        self.GetPopulationHistory = channel.unary_unary(
+                '/armlift.v1.ExperimentService/GetPopulationHistory',
+                request_serializer=armlift_dot_v1_dot_experiment__pb2.GetPopulationHistoryRequest.SerializeToString,
+                response_deserializer=armlift_dot_v1_dot_experiment__pb2.GetPopulationHistoryResponse.FromString,
+                _registered_method=True)
+        self.WatchExperiments = channel.unary_stream(
+                '/armlift.v1.ExperimentService/WatchExperiments',
+                request_serializer=armlift_dot_v1_dot_experiment__pb2.WatchExperimentsRequest.SerializeToString,
+                response_deserializer=armlift_dot_v1_dot_experiment__pb2.WatchExperimentsResponse.FromString,
+                _registered_method=True)
 
 
 class ExperimentServiceServicer(object):
@@ -113,6 +143,48 @@ class ExperimentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForceVariant(self, request, context):
+        """ForceVariant lets a unit have a variant without a draw, or ends that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MoveRamp(self, request, context):
+        """MoveRamp takes a ramp to another step.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPopulation(self, request, context):
+        """GetPopulation reads what all experiments share.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePopulation(self, request, context):
+        """UpdatePopulation changes what all experiments share; it opens an epoch in each whose units it moves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPopulationHistory(self, request, context):
+        """GetPopulationHistory reads who changed the population, when and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchExperiments(self, request, context):
+        """WatchExperiments streams the catalog: everything after a catalog revision, and then each change as it comes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExperimentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +217,36 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.GetExperimentHistory,
                     request_deserializer=armlift_dot_v1_dot_experiment__pb2.GetExperimentHistoryRequest.FromString,
                     response_serializer=armlift_dot_v1_dot_experiment__pb2.GetExperimentHistoryResponse.SerializeToString,
+            ),
+            'ForceVariant': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForceVariant,
+                    request_deserializer=armlift_dot_v1_dot_experiment__pb2.ForceVariantRequest.FromString,
+                    response_serializer=armlift_dot_v1_dot_experiment__pb2.ForceVariantResponse.SerializeToString,
+            ),
+            'MoveRamp': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveRamp,
+                    request_deserializer=armlift_dot_v1_dot_experiment__pb2.MoveRampRequest.FromString,
+                    response_serializer=armlift_dot_v1_dot_experiment__pb2.MoveRampResponse.SerializeToString,
+            ),
+            'GetPopulation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPopulation,
+                    request_deserializer=armlift_dot_v1_dot_experiment__pb2.GetPopulationRequest.FromString,
+                    response_serializer=armlift_dot_v1_dot_experiment__pb2.GetPopulationResponse.SerializeToString,
+            ),
+            'UpdatePopulation': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePopulation,
+                    request_deserializer=armlift_dot_v1_dot_experiment__pb2.UpdatePopulationRequest.FromString,
+                    response_serializer=armlift_dot_v1_dot_experiment__pb2.UpdatePopulationResponse.SerializeToString,
+            ),
+            'GetPopulationHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPopulationHistory,
+                    request_deserializer=armlift_dot_v1_dot_experiment__pb2.GetPopulationHistoryRequest.FromString,
+                    response_serializer=armlift_dot_v1_dot_experiment__pb2.GetPopulationHistoryResponse.SerializeToString,
+            ),
+            'WatchExperiments': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchExperiments,
+                    request_deserializer=armlift_dot_v1_dot_experiment__pb2.WatchExperimentsRequest.FromString,
+                    response_serializer=armlift_dot_v1_dot_experiment__pb2.WatchExperimentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +412,168 @@ class ExperimentService(object):
             '/armlift.v1.ExperimentService/GetExperimentHistory',
             armlift_dot_v1_dot_experiment__pb2.GetExperimentHistoryRequest.SerializeToString,
             armlift_dot_v1_dot_experiment__pb2.GetExperimentHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForceVariant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/armlift.v1.ExperimentService/ForceVariant',
+            armlift_dot_v1_dot_experiment__pb2.ForceVariantRequest.SerializeToString,
+            armlift_dot_v1_dot_experiment__pb2.ForceVariantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveRamp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/armlift.v1.ExperimentService/MoveRamp',
+            armlift_dot_v1_dot_experiment__pb2.MoveRampRequest.SerializeToString,
+            armlift_dot_v1_dot_experiment__pb2.MoveRampResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPopulation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/armlift.v1.ExperimentService/GetPopulation',
+            armlift_dot_v1_dot_experiment__pb2.GetPopulationRequest.SerializeToString,
+            armlift_dot_v1_dot_experiment__pb2.GetPopulationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePopulation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/armlift.v1.ExperimentService/UpdatePopulation',
+            armlift_dot_v1_dot_experiment__pb2.UpdatePopulationRequest.SerializeToString,
+            armlift_dot_v1_dot_experiment__pb2.UpdatePopulationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPopulationHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/armlift.v1.ExperimentService/GetPopulationHistory',
+            armlift_dot_v1_dot_experiment__pb2.GetPopulationHistoryRequest.SerializeToString,
+            armlift_dot_v1_dot_experiment__pb2.GetPopulationHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchExperiments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/armlift.v1.ExperimentService/WatchExperiments',
+            armlift_dot_v1_dot_experiment__pb2.WatchExperimentsRequest.SerializeToString,
+            armlift_dot_v1_dot_experiment__pb2.WatchExperimentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,18 @@ class ExperimentServiceStub:
     """TransitionExperiment starts, pauses, resumes, concludes or archives."""
     GetExperimentHistory: _grpc.UnaryUnaryMultiCallable[_experiment_pb2.GetExperimentHistoryRequest, _experiment_pb2.GetExperimentHistoryResponse]
     """GetExperimentHistory reads who changed what, when and why."""
+    ForceVariant: _grpc.UnaryUnaryMultiCallable[_experiment_pb2.ForceVariantRequest, _experiment_pb2.ForceVariantResponse]
+    """ForceVariant lets a unit have a variant without a draw, or ends that."""
+    MoveRamp: _grpc.UnaryUnaryMultiCallable[_experiment_pb2.MoveRampRequest, _experiment_pb2.MoveRampResponse]
+    """MoveRamp takes a ramp to another step."""
+    GetPopulation: _grpc.UnaryUnaryMultiCallable[_experiment_pb2.GetPopulationRequest, _experiment_pb2.GetPopulationResponse]
+    """GetPopulation reads what all experiments share."""
+    UpdatePopulation: _grpc.UnaryUnaryMultiCallable[_experiment_pb2.UpdatePopulationRequest, _experiment_pb2.UpdatePopulationResponse]
+    """UpdatePopulation changes what all experiments share; it opens an epoch in each whose units it moves."""
+    GetPopulationHistory: _grpc.UnaryUnaryMultiCallable[_experiment_pb2.GetPopulationHistoryRequest, _experiment_pb2.GetPopulationHistoryResponse]
+    """GetPopulationHistory reads who changed the population, when and why."""
+    WatchExperiments: _grpc.UnaryStreamMultiCallable[_experiment_pb2.WatchExperimentsRequest, _experiment_pb2.WatchExperimentsResponse]
+    """WatchExperiments streams the catalog: everything after a catalog revision, and then each change as it comes."""
 
 @_typing.type_check_only
 class ExperimentServiceAsyncStub(ExperimentServiceStub):
@@ -63,6 +75,18 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """TransitionExperiment starts, pauses, resumes, concludes or archives."""
     GetExperimentHistory: _aio.UnaryUnaryMultiCallable[_experiment_pb2.GetExperimentHistoryRequest, _experiment_pb2.GetExperimentHistoryResponse]  # type: ignore[assignment]
     """GetExperimentHistory reads who changed what, when and why."""
+    ForceVariant: _aio.UnaryUnaryMultiCallable[_experiment_pb2.ForceVariantRequest, _experiment_pb2.ForceVariantResponse]  # type: ignore[assignment]
+    """ForceVariant lets a unit have a variant without a draw, or ends that."""
+    MoveRamp: _aio.UnaryUnaryMultiCallable[_experiment_pb2.MoveRampRequest, _experiment_pb2.MoveRampResponse]  # type: ignore[assignment]
+    """MoveRamp takes a ramp to another step."""
+    GetPopulation: _aio.UnaryUnaryMultiCallable[_experiment_pb2.GetPopulationRequest, _experiment_pb2.GetPopulationResponse]  # type: ignore[assignment]
+    """GetPopulation reads what all experiments share."""
+    UpdatePopulation: _aio.UnaryUnaryMultiCallable[_experiment_pb2.UpdatePopulationRequest, _experiment_pb2.UpdatePopulationResponse]  # type: ignore[assignment]
+    """UpdatePopulation changes what all experiments share; it opens an epoch in each whose units it moves."""
+    GetPopulationHistory: _aio.UnaryUnaryMultiCallable[_experiment_pb2.GetPopulationHistoryRequest, _experiment_pb2.GetPopulationHistoryResponse]  # type: ignore[assignment]
+    """GetPopulationHistory reads who changed the population, when and why."""
+    WatchExperiments: _aio.UnaryStreamMultiCallable[_experiment_pb2.WatchExperimentsRequest, _experiment_pb2.WatchExperimentsResponse]  # type: ignore[assignment]
+    """WatchExperiments streams the catalog: everything after a catalog revision, and then each change as it comes."""
 
 class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     """ExperimentService manages experiments. Every change carries who made it and why."""
@@ -114,5 +138,53 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_pb2.GetExperimentHistoryResponse, _abc.Awaitable[_experiment_pb2.GetExperimentHistoryResponse]]:
         """GetExperimentHistory reads who changed what, when and why."""
+
+    @_abc_1.abstractmethod
+    def ForceVariant(
+        self,
+        request: _experiment_pb2.ForceVariantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_experiment_pb2.ForceVariantResponse, _abc.Awaitable[_experiment_pb2.ForceVariantResponse]]:
+        """ForceVariant lets a unit have a variant without a draw, or ends that."""
+
+    @_abc_1.abstractmethod
+    def MoveRamp(
+        self,
+        request: _experiment_pb2.MoveRampRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_experiment_pb2.MoveRampResponse, _abc.Awaitable[_experiment_pb2.MoveRampResponse]]:
+        """MoveRamp takes a ramp to another step."""
+
+    @_abc_1.abstractmethod
+    def GetPopulation(
+        self,
+        request: _experiment_pb2.GetPopulationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_experiment_pb2.GetPopulationResponse, _abc.Awaitable[_experiment_pb2.GetPopulationResponse]]:
+        """GetPopulation reads what all experiments share."""
+
+    @_abc_1.abstractmethod
+    def UpdatePopulation(
+        self,
+        request: _experiment_pb2.UpdatePopulationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_experiment_pb2.UpdatePopulationResponse, _abc.Awaitable[_experiment_pb2.UpdatePopulationResponse]]:
+        """UpdatePopulation changes what all experiments share; it opens an epoch in each whose units it moves."""
+
+    @_abc_1.abstractmethod
+    def GetPopulationHistory(
+        self,
+        request: _experiment_pb2.GetPopulationHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_experiment_pb2.GetPopulationHistoryResponse, _abc.Awaitable[_experiment_pb2.GetPopulationHistoryResponse]]:
+        """GetPopulationHistory reads who changed the population, when and why."""
+
+    @_abc_1.abstractmethod
+    def WatchExperiments(
+        self,
+        request: _experiment_pb2.WatchExperimentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_experiment_pb2.WatchExperimentsResponse], _abc.AsyncIterator[_experiment_pb2.WatchExperimentsResponse]]:
+        """WatchExperiments streams the catalog: everything after a catalog revision, and then each change as it comes."""
 
 def add_ExperimentServiceServicer_to_server(servicer: ExperimentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

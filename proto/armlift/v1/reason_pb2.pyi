@@ -66,6 +66,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A declared field of the context has another type, or is not finite."""
     REASON_NO_VARIANTS: _Reason.ValueType  # 21
     """Every variant was excluded by the request."""
+    REASON_BLOCKED: _Reason.ValueType  # 22
+    """The unit's kept answer is of a version that is left out."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason says why an answer is what it is: the step of the decision that settled it."""
@@ -114,6 +116,8 @@ REASON_CONTEXT_INVALID: Reason.ValueType  # 20
 """A declared field of the context has another type, or is not finite."""
 REASON_NO_VARIANTS: Reason.ValueType  # 21
 """Every variant was excluded by the request."""
+REASON_BLOCKED: Reason.ValueType  # 22
+"""The unit's kept answer is of a version that is left out."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _OpenFeatureReason:
