@@ -3,6 +3,7 @@
 ArmliftError                 code, and one sentence that says what to do
 ├── InvalidRequest           the call is wrong
 ├── InvalidExperiment        the definition is wrong
+├── InvalidPopulation        what all experiments share is wrong
 ├── UnknownExperiment
 ├── UnknownAssignment
 ├── ExperimentExists
@@ -42,6 +43,12 @@ class InvalidExperiment(ArmliftError):
     """The definition of an experiment is wrong."""
 
     code = "INVALID_EXPERIMENT"
+
+
+class InvalidPopulation(ArmliftError):
+    """What all experiments share is wrong, or takes away what one of them uses."""
+
+    code = "INVALID_POPULATION"
 
 
 class UnknownExperiment(ArmliftError):

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import ClassVar
 
+from engine.funnel import ForcedRule, Funnel, Sticky
 from engine.records import Context, DrawKey
+from engine.specs import FixedSpec, PolicySpec
 
 
 class FieldType(Enum):
@@ -205,52 +206,6 @@ class RewardTerm:
 
 
 @dataclass(frozen=True, slots=True)
-class FixedSpec:
-    """A test: always the same distribution. Empty `weights` means equal ones."""
-
-    kind: ClassVar[str] = "fixed"
-    draw_key: ClassVar[DrawKey] = DrawKey.UNIT
-    learns: ClassVar[bool] = False
-    floor: ClassVar[float] = 0.0
-    control_share: ClassVar[float] = 0.0
-    weights: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ThompsonSpec:
-    """Draws each variant with its posterior probability of being best (Beta posterior of a reward in [0, 1])."""
-
-    kind: ClassVar[str] = "thompson"
-    draw_key: ClassVar[DrawKey] = DrawKey.ASSIGNMENT
-    learns: ClassVar[bool] = True
-    floor: float = 0.02
-    control_share: float = 0.0
-    prior_alpha: float = 1.0
-    prior_beta: float = 1.0
-    publish_every: int = 200
-
-
-@dataclass(frozen=True, slots=True)
-class ContextualSpec:
-    """A contextual bandit: SquareCB on a linear model with context-by-variant interactions."""
-
-    kind: ClassVar[str] = "contextual"
-    draw_key: ClassVar[DrawKey] = DrawKey.ASSIGNMENT
-    learns: ClassVar[bool] = True
-    floor: float = 0.02
-    control_share: float = 0.0
-    gamma: float = 10.0
-    publish_every: int = 200
-
-
-PolicySpec = FixedSpec | ThompsonSpec | ContextualSpec
-"""How the distribution is found."""
-
-POLICY_SPECS: Mapping[str, type[PolicySpec]] = {spec.kind: spec for spec in (FixedSpec, ThompsonSpec, ContextualSpec)}
-"""Policies by the word that names them in a file."""
-
-
-@dataclass(frozen=True, slots=True)
 class Experiment:
     """Variants, policy, metrics and reward; `definition.define` fills in what was left out and checks the rest."""
 
@@ -264,7 +219,7 @@ class Experiment:
     unit: str = "customer"
     control: str = ""
     default: str = ""
-    policy: PolicySpec = FixedSpec()
+    policy: PolicySpec = field(default_factory=FixedSpec)
     reward: tuple[RewardTerm, ...] = ()
     exposure: ExposureRule = ExposureRule.ASSIGNED
     seed: str = ""
@@ -272,6 +227,18 @@ class Experiment:
     plan: Plan = Plan()
     segments: tuple[str, ...] = ()
     """Fields of the context by which a report is cut; empty means every declared text and flag."""
+    funnel: Funnel = field(default_factory=Funnel)
+    forced: tuple[ForcedRule, ...] = ()
+    sticky: Sticky | None = None
+    fallback_unit: str = ""
+    """The type of unit that is randomised where a request has none of `unit`, such as a device before the login."""
+    killed: tuple[str, ...] = ()
+    """Variants that nobody gets any more, in the order in which they were killed: their own units are drawn again."""
+
+    @property
+    def draw_key(self) -> DrawKey:
+        """What its draws are keyed by."""
+        return DrawKey.UNIT_ONCE if self.sticky else self.policy.draw_key
 
     @property
     def primary(self) -> Metric:
@@ -321,9 +288,16 @@ class Experiment:
         return next((metric for metric in self.metrics if metric.name == name), None)
 
 
+ROLLED_BACK = -1
+"""The step of a ramp that was rolled back: nobody is in."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExperimentState:
-    """An experiment and where it is in its life. `snapshot` is the hash of the live learned state, or empty."""
+    """An experiment and where it is in its life. `snapshot` is the hash of the live learned state, or empty.
+
+    `step` is the ramp's current one since `step_at`; ROLLED_BACK is before the first.
+    """
 
     experiment: Experiment
     status: Status
@@ -331,11 +305,24 @@ class ExperimentState:
     epoch: int
     etag: str
     snapshot: str = ""
+    step: int = 0
+    step_at: datetime | None = None
+
+    @property
+    def traffic(self) -> float:
+        """The share of units that is in now."""
+        ramp = self.experiment.funnel.ramp
+        if not ramp:
+            return self.experiment.funnel.traffic
+        return ramp[min(self.step, len(ramp) - 1)].traffic if self.step > ROLLED_BACK else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who changed what, when and why; status, revision and epoch are those after it."""
+    """Who changed what, when and why; status, revision and epoch are those after it.
+
+    `fields` names what of the definition changed, or the step of a ramp.
+    """
 
     experiment_id: str
     changed_at: datetime
@@ -345,3 +332,4 @@ class Change:
     status: Status
     revision: int
     epoch: int
+    fields: tuple[str, ...] = ()

@@ -6,12 +6,14 @@ of their own. Entries and states are immutable; what was handed in or out is nev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from engine.columns import Columns, Ints
-from engine.experiments import Change, Experiment, ExperimentState
-from engine.records import Assignment, Entry, Kept, Outcome, Snapshot, Unit
+from engine.experiments import Change, Experiment, ExperimentState, ExposureRule
+from engine.funnel import ForcedUnit, Population, PopulationChange, PopulationState
+from engine.records import Assignment, Contact, Entry, Kept, Outcome, Snapshot, Unit
 
 
 class Store(Protocol):
@@ -44,6 +46,25 @@ class Store(Protocol):
             StaleEtag: the stored etag is another one.
             ExperimentExists: `expected_etag` is empty and the id was used before.
             StoreUnavailable: the commit failed.
+        """
+
+    def save_population(
+        self, state: PopulationState, change: PopulationChange, moved: Sequence[tuple[ExperimentState, Change]]
+    ) -> None:
+        """Make `state` the population and add `change` to its history, and `moved` the experiments' current states.
+
+        Each revision is kept for ever. The stored revision must be the one before `state.revision`, and the stored etag
+        of each moved experiment the one before its state's, or nothing is saved.
+
+        Raises:
+            StaleEtag: somebody was faster.
+            StoreUnavailable: the commit failed.
+        """
+
+    def force(self, forced: ForcedUnit, change: Change) -> None:
+        """Keep that a unit gets a variant, in place of what was kept for it, and add `change` to the history.
+
+        The plain unit id goes into the table of units alone. An erasure of the unit ends it.
         """
 
     def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
@@ -118,6 +139,40 @@ class Reader(Protocol):
 
     def history(self, experiment_id: str) -> list[Change]:
         """Return the changes of an experiment, oldest first."""
+
+    def population(self) -> PopulationState:
+        """Return the population with its revision."""
+
+    def population_at(self, revision: int) -> Population | None:
+        """Return a revision of the population, or None; revision 0 is the empty one."""
+
+    def population_history(self) -> list[PopulationChange]:
+        """Return the changes of the population, oldest first."""
+
+    def forced_units(self) -> list[ForcedUnit]:
+        """Return the units that get a variant without a draw, those of forgotten units left out."""
+
+    def kept(self, experiment_id: str, unit: Unit) -> Assignment | None:
+        """Return the unit's latest remembered row in an experiment that is drawn or cached, or None."""
+
+    def contacts(self, unit: Unit, experiments: Mapping[str, ExposureRule], since: datetime) -> list[Contact]:
+        """Return the unit's exposures after `since` in these experiments, oldest first, of its remembered rows.
+
+        Rows that are drawn, cached or forced count. Where the rule says so, an exposure is the assignment itself, else
+        what was reported for it.
+        """
+
+    def reacted(self, unit: Unit, outcome: str, contacts: Sequence[Contact]) -> bool:
+        """Whether an outcome of this name came at or after the first of the contacts: of the unit, or of one of them.
+
+        An outcome that was taken back is none.
+        """
+
+    def catalog_revision(self) -> int:
+        """Return the number of the latest change of an experiment or of the population, or 0."""
+
+    def changed_since(self, catalog_revision: int) -> Mapping[str, int]:
+        """Return each experiment that changed later, with the number of its latest change; "" is the population."""
 
     def close(self) -> None:
         """Release the file."""

@@ -69,6 +69,7 @@ class Reason(Enum):
     LAYER_OCCUPIED = "layer_occupied", OpenFeatureReason.DEFAULT, False
     HOLDOUT = "holdout", OpenFeatureReason.DEFAULT, False
     PREREQUISITE_FAILED = "prerequisite_failed", OpenFeatureReason.DEFAULT, False
+    BLOCKED = "blocked", OpenFeatureReason.DEFAULT, False
     DRAFT = "draft", OpenFeatureReason.DISABLED, False
     PAUSED = "paused", OpenFeatureReason.DISABLED, False
     NOT_STARTED = "not_started", OpenFeatureReason.DISABLED, False
@@ -127,6 +128,7 @@ class Request:
     """Asks for a variant.
 
     `digest` covers the request's content, so that a request id that comes again with another content is noticed.
+    `qa_variant` is what somebody who tests the product wants to see.
     """
 
     experiment_id: str
@@ -138,6 +140,7 @@ class Request:
     excluded_variants: frozenset[str] = frozenset()
     n_slots: int = 1
     dry_run: bool = False
+    qa_variant: str = ""
     digest: bytes = b""
     source: Source = Source.LIVE
 
@@ -156,6 +159,8 @@ class Assignment:
 
     `eligible` and `distribution` are in the same order and empty where nothing was drawn; the weights sum to 2**32
     and are conditional on `group`. `assignment_id` is 32 hex digits, or empty where the answer is not logged.
+    `population` is the revision of what all experiments share. `is_remembered` says that later answers to this unit may
+    depend on the row; `kept_from` is the id of the draw that a sticky answer repeats.
     """
 
     experiment_id: str
@@ -181,6 +186,9 @@ class Assignment:
     distribution: tuple[int, ...] = ()
     context: Context = field(default_factory=dict)
     candidates: tuple[Candidate, ...] = ()
+    population: int = 0
+    is_remembered: bool = False
+    kept_from: str = ""
     source: Source = Source.LIVE
     keep_probability: float = 1.0
     hash_version: int = HASH_VERSION
@@ -250,6 +258,16 @@ class Erasure:
     node_id: str = ""
     seq: int = 0
     unit_key: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An exposure of a unit that counts for caps and rests."""
+
+    assignment_id: str
+    slot: int
+    experiment_id: str
+    exposed_at: datetime
 
 
 Entry = Assignment | Exposure | Outcome | Erasure
