@@ -1,6 +1,7 @@
 """The decision: from a request to an assignment, in the order of the steps below.
 
-    lifecycle -> unit -> consent -> group -> context -> eligible variants -> policy's distribution -> draw
+    lifecycle and schedule -> unit -> consent -> QA, forced -> prerequisites -> holdouts -> audience -> layer -> traffic
+    -> group -> cap and rest -> what is kept -> context -> eligible variants -> policy's distribution -> draw
 
 A step either lets the request pass or settles it with a reason, and then the default is the answer. All of it happens
 before the draw; nothing replaces a draw after it was made. Recomputation uses the same steps.
@@ -9,55 +10,49 @@ before the draw; nothing replaces a draw after it was made. Recomputation uses t
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from engine import randomness
+from engine import drawing, randomness, steps
+from engine.admission import HOLDOUT, Walk
 from engine.catalog import Catalog, Live
 from engine.clock import Clock
+from engine.contacts import COUNTS, Contacts
 from engine.context import declared
-from engine.errors import InvalidRequest, PolicyFailed
-from engine.experiments import Experiment, Status, Variant
-from engine.randomness import ONE
-from engine.records import Assignment, Context, DrawKey, Group, Reason, Request, Unit
+from engine.drawing import Choice
+from engine.experiments import Experiment, Variant
+from engine.records import Assignment, Context, DrawKey, Group, Inclusion, Reason, Request, Unit
 
 _log = logging.getLogger(__name__)
 
-_NOT_RUNNING = {
-    Status.DRAFT: Reason.DRAFT,
-    Status.PAUSED: Reason.PAUSED,
-    Status.CONCLUDED: Reason.ENDED,
-    Status.ARCHIVED: Reason.ENDED,
-}
-
-
-# A policy that reads no context answers the same for long.
-_quantised = lru_cache(maxsize=256)(randomness.quantise)
-
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What the last steps came to: a draw, or the default for a reason."""
+class Who:
+    """The unit that is answered, the one that its chances are keyed by, and the row whose variant it keeps, if any.
 
-    reason: Reason
-    variant: str
-    drawn: int = 0
-    eligible: tuple[str, ...] = ()
-    distribution: tuple[int, ...] = ()
+    The two units differ for a customer who keeps what was drawn before the login.
+    """
+
+    unit: Unit
+    drawn_as: Unit
+    kept: Assignment | None = None
+    is_blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A request that is inside its experiment, with all that is known before the policy is asked."""
+    """A request that is answered as a part of its experiment, with all that is known before the policy is asked."""
 
     live: Live
+    population: int
     request: Request
     assignment_id: str
-    unit: Unit
+    who: Who
     group: Group
     group_weight: int
     context: Context
+    flaw: Reason | None
+    inclusion: tuple[Inclusion, ...]
 
 
 class Assigner:
@@ -66,147 +61,184 @@ class Assigner:
     Its owner swaps `catalog` as a whole; a decision under way keeps the one it began with.
     """
 
-    def __init__(self, catalog: Catalog, secret: bytes, clock: Clock, policy_budget_s: float) -> None:
+    def __init__(
+        self, catalog: Catalog, contacts: Contacts, secret: bytes, clock: Clock, policy_budget_s: float
+    ) -> None:
         self.catalog = catalog
+        self._contacts = contacts
         self._clock = clock
         self._secret = secret
         self._budget_s = policy_budget_s
 
-    def assign(self, request: Request) -> Assignment:
+    def assign(self, request: Request, walk: Walk | None = None) -> Assignment:
         """Return the answer to a request; a known experiment always answers.
+
+        Requests that are decided together share a walk.
 
         Raises:
             UnknownExperiment: there is none of this id.
-            InvalidRequest: the request asks for what no experiment has yet: candidates, several slots.
+            InvalidRequest: the request asks for what no experiment has yet (candidates, several slots), or for the
+                testing of a variant that there is not.
         """
-        check_shape(request)
-        live = self.catalog.find(request.experiment_id)
-        experiment = live.experiment
-        unit = Unit(experiment.unit, request.units.get(experiment.unit, ""))
-        context, flaw = declared(experiment, request.context)
-        outside = not_running(live) or unit_missing(unit) or no_consent(experiment, context)
-        if outside:
-            return _outside(live, request, unit, outside)
-        group, group_weight = draw_group(experiment, unit)
-        assignment_id = randomness.assignment_id(request.request_id, request.experiment_id)
-        case = Case(live, request, assignment_id, unit, group, group_weight, context)
-        eligible = eligible_variants(experiment, group, request.excluded_variants)
-        return _logged(case, self._choose(case, eligible, flaw or no_variants(eligible) or no_policy(live, group)))
+        steps.check_shape(request)
+        catalog = self.catalog
+        live = catalog.find(request.experiment_id)
+        unit = steps.unit_of(live.experiment, request.units)
+        refused = steps.closed(live, request, unit)
+        if refused:
+            return _outside(catalog, live, request, unit, refused)
+        given = steps.tested(live, request) or steps.forced(
+            catalog, live, unit, request.context, request.excluded_variants
+        )
+        if given:
+            return self._noted(request, _logged(_case(catalog, live, request, Who(unit, unit), ()), given))
+        who = self._who(live, request, unit)
+        admitted = self._admitted(catalog, live, request, who.drawn_as, walk)
+        if isinstance(admitted, Reason):
+            return _outside(catalog, live, request, unit, admitted)
+        if who.is_blocked:
+            return _outside(catalog, live, request, unit, Reason.BLOCKED)
+        return self._answered(catalog, live, request, who, admitted)
 
-    def _choose(self, case: Case, eligible: Sequence[Variant], settled: Reason | None) -> Choice:
-        default = case.live.experiment.default
+    def _answered(
+        self, catalog: Catalog, live: Live, request: Request, who: Who, inclusion: tuple[Inclusion, ...]
+    ) -> Assignment:
+        case = _case(catalog, live, request, who, inclusion)
+        choice = (self._spared(catalog, case) or steps.kept(who.kept)) if live.is_remembered else None
+        return self._noted(request, _logged(case, choice or self._choose(case)))
+
+    def _noted(self, request: Request, decided: Assignment) -> Assignment:
+        if decided.is_remembered and not request.dry_run:
+            self._contacts.note(decided)
+        return decided
+
+    def _who(self, live: Live, request: Request, unit: Unit) -> Who:
+        sticky = live.experiment.sticky
+        if sticky is None:
+            return Who(unit, unit)
+        row = self._kept(live.experiment, request.units, unit)
+        then = self._contacts.stickiness(row) if row else None
+        if row is None or then is None:
+            return Who(unit, unit)
+        if then.version < sticky.min_version:
+            return Who(unit, unit, is_blocked=True)
+        if then.version != sticky.version or not steps.is_servable(live, row.variant, request.excluded_variants):
+            return Who(unit, unit)
+        return Who(unit, self._contacts.origin(row).unit if live.experiment.fallback_unit else unit, row)
+
+    def _kept(self, experiment: Experiment, units: Mapping[str, str], unit: Unit) -> Assignment | None:
+        """Return the row that the unit may keep: its own, or before its first one that of the fallback unit."""
+        row = self._contacts.kept(experiment.experiment_id, unit)
+        before = experiment.fallback_unit
+        if row is None and before and before != unit.type and units.get(before):
+            row = self._contacts.kept(experiment.experiment_id, Unit(before, units[before]))
+        return row
+
+    def _admitted(
+        self, catalog: Catalog, live: Live, request: Request, unit: Unit, walk: Walk | None
+    ) -> tuple[Inclusion, ...] | Reason:
+        """Return the chances of what the unit passed, or the step that keeps it out."""
+        passed: tuple[Inclusion, ...] = ()
+        for other, variants in live.experiment.funnel.prerequisites.items():
+            found = self._has_one_of(catalog, other, variants, request, walk)
+            if found is None:
+                return Reason.PREREQUISITE_FAILED
+            passed += found
+        return live.admission.refusal(unit, request.context, walk) or (*passed, *live.admission.inclusion)
+
+    def _has_one_of(
+        self, catalog: Catalog, experiment_id: str, variants: Sequence[str], request: Request, walk: Walk | None
+    ) -> tuple[Inclusion, ...] | None:
+        """Return the chances by which the unit has one of some variants of another experiment, None where it has none.
+
+        The global holdout is left out of them: the unit passes it once, for all experiments.
+        """
+        live = catalog.by_id.get(experiment_id)
+        if live is None:
+            return None
+        unit = steps.unit_of(live.experiment, request.units)
+        if steps.closed(live, request, unit):
+            return None
+        given = steps.forced(catalog, live, unit, request.context)
+        if given:
+            return () if given.variant in variants else None
+        admitted = self._admitted(catalog, live, request, unit, walk)
+        choice = None if isinstance(admitted, Reason) else self._drawn_there(live, request, unit)
+        if isinstance(admitted, Reason) or choice is None or choice.variant not in variants:
+            return None
+        chances = [passed for passed in admitted if passed.step != HOLDOUT]
+        chances.append(Inclusion("variant", drawing.weight_of(choice, variants)))
+        return tuple(Inclusion(f"{experiment_id}: {passed.step}", passed.weight) for passed in chances)
+
+    def _drawn_there(self, live: Live, request: Request, unit: Unit) -> Choice | None:
+        """Return a unit's draw in another experiment, which is drawn by unit: nothing of it depends on the request."""
+        experiment = live.experiment
+        context, flaw = declared(experiment, request.context)
+        if flaw or live.policy is None:
+            return None
+        eligible = drawing.eligible_variants(experiment, Group.POLICY, frozenset())
+        weights = drawing.distribution(live, Group.POLICY, context, eligible)
+        return self._drawn(experiment, unit, "", eligible, weights)
+
+    def _spared(self, catalog: Catalog, case: Case) -> Choice | None:
+        """Return the default where a cap or a rest is in force."""
+        experiment, unit, now = case.live.experiment, case.who.unit, case.request.received_at
+        is_capped = any(
+            self._contacts.is_capped(cap, unit, counted, now) for cap, counted in steps.caps(catalog, experiment)
+        )
+        rest = experiment.funnel.rest
+        if is_capped or (rest and self._contacts.rests(rest, unit, experiment, now)):
+            return Choice(Reason.CAPPED, experiment.default)
+        return None
+
+    def _choose(self, case: Case) -> Choice:
+        experiment = case.live.experiment
+        eligible = drawing.eligible_variants(experiment, case.group, case.request.excluded_variants)
+        settled = case.flaw or steps.no_variants(eligible) or steps.no_policy(case.live, case.group)
         if settled:
-            return Choice(settled, default)
+            return _default(case, settled, eligible)
         started = self._clock.stopwatch_s()
         try:
-            weights = distribution(case.live, case.group, case.context, eligible)
+            weights = drawing.distribution(case.live, case.group, case.context, eligible)
         except Exception:
             # Whatever is wrong with a policy, the product gets its default, and the operator the traceback.
             _log.exception("the policy of %s failed; its default is served", case.request.experiment_id)
-            return Choice(Reason.POLICY_FAILED, default)
+            return _default(case, Reason.POLICY_FAILED, eligible)
         if self._clock.stopwatch_s() - started > self._budget_s:
-            return Choice(Reason.POLICY_SLOW, default)
-        return self._draw(case, tuple([variant.name for variant in eligible]), weights)
+            return _default(case, Reason.POLICY_SLOW, eligible)
+        return self._drawn(experiment, case.who.unit, case.assignment_id, eligible, weights)
 
-    def _draw(self, case: Case, names: tuple[str, ...], weights: tuple[int, ...]) -> Choice:
-        number = drawn_number(
-            case.live.experiment,
-            self._secret,
-            unit=case.unit,
-            assignment_id=case.assignment_id,
-            slot=0,
-            eligible=names,
-            weights=weights,
+    def _drawn(
+        self,
+        experiment: Experiment,
+        unit: Unit,
+        assignment_id: str,
+        eligible: Sequence[Variant],
+        weights: tuple[int, ...],
+    ) -> Choice:
+        names = tuple([variant.name for variant in eligible])
+        return drawing.drawn(
+            experiment, self._secret, unit=unit, assignment_id=assignment_id, eligible=names, weights=weights
         )
-        return Choice(Reason.DRAWN, names[randomness.draw(weights, number)], number, names, weights)
 
 
-def check_shape(request: Request) -> None:
-    """Refuse what is part of the contract and not served yet, rather than answer something else."""
-    if request.candidates:
-        raise InvalidRequest("no policy takes candidates yet: declare the variants in the experiment")
-    if request.n_slots > 1:
-        raise InvalidRequest("no policy fills several slots yet: ask for one")
+def _default(case: Case, reason: Reason, eligible: Sequence[Variant]) -> Choice:
+    """Return what is served where the policy cannot answer; one that has a prior chose for this context beforehand."""
+    default = case.live.experiment.default
+    is_policys = reason in (Reason.POLICY_FAILED, Reason.POLICY_SLOW)
+    alive = [variant for variant in eligible if variant.name not in case.live.experiment.killed]
+    return Choice(reason, drawing.likeliest(case.live.prior, case.context, alive, default) if is_policys else default)
 
 
-def not_running(live: Live) -> Reason | None:
-    """The reason of an experiment that does not run."""
-    return _NOT_RUNNING.get(live.state.status)
+def _case(catalog: Catalog, live: Live, request: Request, who: Who, inclusion: tuple[Inclusion, ...]) -> Case:
+    context, flaw = declared(live.experiment, request.context)
+    group, group_weight = drawing.draw_group(live.experiment, who.drawn_as)
+    assignment_id = randomness.assignment_id(request.request_id, request.experiment_id)
+    revision = catalog.population.revision
+    return Case(live, revision, request, assignment_id, who, group, group_weight, context, flaw, inclusion)
 
 
-def unit_missing(unit: Unit) -> Reason | None:
-    """Without a unit there is nothing to randomise, and nobody to log it for."""
-    return None if unit.id else Reason.UNIT_MISSING
-
-
-def no_variants(eligible: Sequence[Variant]) -> Reason | None:
-    """The request excluded whatever its group may get."""
-    return None if eligible else Reason.NO_VARIANTS
-
-
-def no_policy(live: Live, group: Group) -> Reason | None:
-    """The learned state could not be restored, which the catalog has reported; the control group needs none."""
-    return Reason.POLICY_FAILED if live.policy is None and group is Group.POLICY else None
-
-
-def no_consent(experiment: Experiment, context: Context) -> Reason | None:
-    """Consent that is missing or not a flag is no consent."""
-    if experiment.requires_consent and context.get(experiment.requires_consent) is not True:
-        return Reason.NO_CONSENT
-    return None
-
-
-def draw_group(experiment: Experiment, unit: Unit) -> tuple[Group, int]:
-    """Return the unit's group with its weight: the same as long as the control's share is."""
-    control_weight = randomness.share_weight(experiment.policy.control_share)
-    if not control_weight:
-        return Group.POLICY, ONE
-    if randomness.group_number(experiment.seed, unit.type, unit.id, control_weight) < control_weight:
-        return Group.CONTROL, control_weight
-    return Group.POLICY, ONE - control_weight
-
-
-def eligible_variants(experiment: Experiment, group: Group, excluded: frozenset[str]) -> tuple[Variant, ...]:
-    """Return the variants that this answer may be, in the experiment's order; the control group has the control."""
-    if group is Group.CONTROL:
-        variants: tuple[Variant, ...] = (experiment.variant(experiment.control),)
-    else:
-        variants = experiment.variants
-    return tuple([variant for variant in variants if variant.name not in excluded]) if excluded else variants
-
-
-def distribution(live: Live, group: Group, context: Context, eligible: Sequence[Variant]) -> tuple[int, ...]:
-    """Return the weights of the eligible variants, floor included; they sum to 2**32.
-
-    Raises:
-        PolicyFailed: the policy's answer is no distribution.
-    """
-    if group is Group.CONTROL:
-        return (ONE,)
-    assert live.policy is not None, "asked only where there is one: see no_policy"
-    probabilities = live.policy.distribution(context, eligible)
-    if len(probabilities) != len(eligible):
-        raise PolicyFailed(f"the policy answered {len(probabilities)} probabilities for {len(eligible)} variants")
-    return _quantised(tuple(probabilities), live.experiment.policy.floor)
-
-
-def drawn_number(
-    experiment: Experiment,
-    secret: bytes,
-    *,
-    unit: Unit,
-    assignment_id: str,
-    slot: int,
-    eligible: Sequence[str],
-    weights: Sequence[int],
-) -> int:
-    """Return the random number of a draw, keyed as the experiment's policy declares."""
-    if experiment.policy.draw_key is DrawKey.UNIT:
-        return randomness.unit_number(experiment.seed, unit.type, unit.id, eligible, weights)
-    return randomness.assignment_number(secret, experiment.seed, assignment_id, slot)
-
-
-def _outside(live: Live, request: Request, unit: Unit, reason: Reason) -> Assignment:
+def _outside(catalog: Catalog, live: Live, request: Request, unit: Unit, reason: Reason) -> Assignment:
     return Assignment(
         experiment_id=request.experiment_id,
         variant=live.experiment.default,
@@ -216,6 +248,7 @@ def _outside(live: Live, request: Request, unit: Unit, reason: Reason) -> Assign
         received_at=request.received_at,
         revision=live.state.revision,
         epoch=live.state.epoch,
+        population=catalog.population.revision,
         source=request.source,
     )
 
@@ -227,7 +260,7 @@ def _logged(case: Case, choice: Choice) -> Assignment:
         experiment_id=request.experiment_id,
         variant=choice.variant,
         reason=choice.reason,
-        unit=case.unit,
+        unit=case.who.unit,
         assigned_at=request.received_at,
         received_at=request.received_at,
         assignment_id=case.assignment_id,
@@ -236,13 +269,17 @@ def _logged(case: Case, choice: Choice) -> Assignment:
         revision=state.revision,
         epoch=state.epoch,
         snapshot=state.snapshot,
-        draw_key=state.experiment.policy.draw_key if is_draw else DrawKey.NONE,
+        draw_key=state.experiment.draw_key if is_draw else DrawKey.NONE,
         drawn=choice.drawn,
         is_draw=is_draw,
         group=case.group,
         group_weight=case.group_weight,
+        inclusion=case.inclusion,
         eligible=choice.eligible,
         distribution=choice.distribution,
         context=case.context,
+        population=case.population,
+        is_remembered=case.live.is_remembered and choice.reason in COUNTS,
+        kept_from=choice.kept_from,
         source=request.source,
     )

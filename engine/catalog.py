@@ -3,46 +3,68 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+from engine.admission import Admission, Matcher, compiled
 from engine.errors import SnapshotRefused, UnknownExperiment
-from engine.experiments import Experiment, ExperimentState, Status, Variant
+from engine.experiments import Experiment, ExperimentState, ExposureRule, Status, Variant
+from engine.funnel import ForcedUnit, PopulationState
 from engine.learning import verify
-from engine.policies import Policy, build
-from engine.records import Snapshot
+from engine.policies import Policy, build, prior_policy
+from engine.records import Snapshot, Unit
+from engine.targeting import expanded
 
 FindSnapshot = Callable[[str, int, str], Snapshot | None]
 """Finds the snapshot of an experiment, an epoch and a hash."""
+
+ForcedUnits = Mapping[str, Mapping[Unit, str]]
+"""Variants of units that get them without a draw, by experiment."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """An experiment as it answers now. Without a policy (not running, or unavailable) it answers its default."""
+    """An experiment as it answers now. Without a policy (not running, or unavailable) it answers its default.
+
+    `experiment` is the definition with its conditions expanded; `is_remembered` is whether a later answer to the same
+    unit can depend on its rows.
+    """
 
     state: ExperimentState
+    experiment: Experiment
     policy: Policy | None
     by_name: Mapping[str, Variant]
+    admission: Admission
+    forced: tuple[tuple[Matcher | None, str], ...]
+    prior: Policy | None
+    is_remembered: bool
 
-    @property
-    def experiment(self) -> Experiment:
-        """The definition."""
-        return self.state.experiment
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalog:
-    """Experiments by id."""
+    """Experiments by id, with what they share."""
 
     by_id: Mapping[str, Live]
+    population: PopulationState = field(default_factory=PopulationState)
+    forced: ForcedUnits = field(default_factory=dict)
 
     @classmethod
-    def of(cls, states: Iterable[ExperimentState], find_snapshot: FindSnapshot) -> Self:
+    def of(
+        cls,
+        states: Iterable[ExperimentState],
+        find_snapshot: FindSnapshot,
+        population: PopulationState = PopulationState(),  # noqa: B008 (it is frozen)
+        forced: Iterable[ForcedUnit] = (),
+    ) -> Catalog:
         """Return the catalog of these states. A policy that cannot be restored is reported, and its default served."""
-        return cls({state.experiment.experiment_id: revive(state, find_snapshot) for state in states})
+        lives = (revive(state, population, find_snapshot) for state in states)
+        catalog = cls({live.experiment.experiment_id: live for live in lives}, population)
+        for each in forced:
+            catalog = catalog.forcing(each)
+        return catalog
 
     def find(self, experiment_id: str) -> Live:
         """Return one experiment.
@@ -55,40 +77,74 @@ class Catalog:
             raise UnknownExperiment(f"there is no experiment {experiment_id!r}: `armlift list` shows what there is")
         return live
 
-    def with_(self, live: Live) -> Catalog:
-        """Return the catalog with one experiment added or replaced."""
-        return Catalog({**self.by_id, live.experiment.experiment_id: live})
+    def with_(self, *lives: Live) -> Catalog:
+        """Return the catalog with experiments added or replaced."""
+        return replace(self, by_id={**self.by_id, **{live.experiment.experiment_id: live for live in lives}})
+
+    def forcing(self, forced: ForcedUnit) -> Catalog:
+        """Return the catalog in which a unit gets a variant without a draw, or no longer does."""
+        others = {unit: name for unit, name in self.forced.get(forced.experiment_id, {}).items() if unit != forced.unit}
+        if forced.variant:
+            others[forced.unit] = forced.variant
+        return replace(self, forced={**self.forced, forced.experiment_id: others})
 
     def experiments(self) -> Iterator[Experiment]:
         """Yield every definition."""
         return (live.experiment for live in self.by_id.values())
 
+    @cached_property
+    def running(self) -> Sequence[str]:
+        """The ids of the running experiments, in their order."""
+        return sorted(name for name, live in self.by_id.items() if live.state.status is Status.RUNNING)
 
-def live(state: ExperimentState, policy: Policy | None) -> Live:
+    @cached_property
+    def layers(self) -> Mapping[str, Mapping[str, ExposureRule]]:
+        """How exposures count in the experiments of each layer."""
+        found: dict[str, dict[str, ExposureRule]] = {}
+        for experiment in self.experiments():
+            if experiment.funnel.layer is not None:
+                found.setdefault(experiment.funnel.layer.layer, {})[experiment.experiment_id] = experiment.exposure
+        return found
+
+
+def live(state: ExperimentState, policy: Policy | None, population: PopulationState) -> Live:
     """Return how an experiment answers with this policy."""
-    return Live(state, policy, {variant.name: variant for variant in state.experiment.variants})
+    experiment = expanded(state.experiment, population.population)
+    funnel, sticky = experiment.funnel, experiment.sticky
+    layer = population.population.layers.get(funnel.layer.layer) if funnel.layer else None
+    return Live(
+        state,
+        experiment,
+        policy,
+        {variant.name: variant for variant in experiment.variants},
+        Admission.of(experiment, population.population, state.traffic),
+        tuple((compiled(rule.when), rule.variant) for rule in experiment.forced),
+        prior_policy(experiment),
+        bool(sticky or funnel.cap or funnel.rest or (layer and layer.cap)),
+    )
 
 
-def revive(state: ExperimentState, find_snapshot: FindSnapshot) -> Live:
+def revive(state: ExperimentState, population: PopulationState, find_snapshot: FindSnapshot) -> Live:
     """Return how an experiment answers, its policy restored from the live snapshot."""
     if state.status is not Status.RUNNING:
-        return live(state, None)
+        return live(state, None, population)
     try:
-        return live(state, restore(state, find_snapshot))
+        return live(state, restore(state, population, find_snapshot), population)
     except SnapshotRefused as refused:
         _log.error("%s serves its default: %s", state.experiment.experiment_id, refused)
-        return live(state, None)
+        return live(state, None, population)
 
 
-def restore(state: ExperimentState, find_snapshot: FindSnapshot) -> Policy:
+def restore(state: ExperimentState, population: PopulationState, find_snapshot: FindSnapshot) -> Policy:
     """Return the policy of a state: untaught where no snapshot is live.
 
     Raises:
         SnapshotRefused: the live snapshot is missing or does not verify.
     """
+    experiment = expanded(state.experiment, population.population)
     if not state.snapshot:
-        return build(state.experiment)
-    snapshot = find_snapshot(state.experiment.experiment_id, state.epoch, state.snapshot)
+        return build(experiment)
+    snapshot = find_snapshot(experiment.experiment_id, state.epoch, state.snapshot)
     if snapshot is None:
         raise SnapshotRefused(f"snapshot {state.snapshot[:12]} is not in the learner's file: restore learning.db")
-    return verify(snapshot, state.experiment)
+    return verify(snapshot, experiment)

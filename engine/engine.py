@@ -1,27 +1,31 @@
 """Everything between a door and the log: decides, and turns what is reported into entries.
 
-An Engine neither commits nor awaits. Its owner appends the entries it returns to the store, saves the states that
-`lifecycle` proposes, and then hands them to `adopt`. So the same engine runs behind gRPC, in a simulation and in a
-test.
+An Engine neither commits nor awaits. Its owner appends the entries it returns to the store and then hands them to
+`settle`, saves the states that `lifecycle` proposes, and then hands them to `adopt`. So the same engine runs behind
+gRPC, in a simulation and in a test.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine import randomness
+from engine.admission import Walk
 from engine.assignment import Assigner
 from engine.catalog import Catalog, FindSnapshot, Live, live, restore, revive
 from engine.clock import Clock
+from engine.contacts import Contacts
 from engine.errors import InvalidRequest
-from engine.experiments import ExperimentState, Status, Variant
+from engine.experiments import Experiment, ExperimentState, Status, Variant
+from engine.funnel import ForcedUnit, PopulationState
 from engine.outcomes import OutcomeRules
 from engine.ports import Reader
 from engine.records import Assignment, Exposure, Outcome, Reason, Request
 from engine.settings import Settings
+from engine.targeting import expanded
 
 _CLOCK_SKEW = timedelta(minutes=5)
 _ID_LENGTH = 32
@@ -35,9 +39,9 @@ class Engine:
         self._find_snapshot = find_snapshot
         self._reader = reader
         self.clock = clock
-        self.assigner = Assigner(
-            Catalog.of(reader.states(), find_snapshot), reader.secret, clock, settings.policy_budget_s
-        )
+        self._contacts = Contacts(reader)
+        catalog = Catalog.of(reader.states(), find_snapshot, reader.population(), reader.forced_units())
+        self.assigner = Assigner(catalog, self._contacts, reader.secret, clock, settings.policy_budget_s)
         self._outcome_rules = OutcomeRules(self.catalog.experiments())
         self._outside: Counter[tuple[str, Reason]] = Counter()
 
@@ -46,8 +50,22 @@ class Engine:
         """What the engine decides from at this moment."""
         return self.assigner.catalog
 
-    def decide(self, request: Request) -> Assignment:
-        """Return the answer; one whose reason `is_logged` is to be appended before it is given away.
+    @property
+    def population(self) -> PopulationState:
+        """What all experiments share at this moment."""
+        return self.catalog.population
+
+    def running(self) -> Sequence[str]:
+        """Return the ids of the running experiments, in their order."""
+        return self.catalog.running
+
+    @staticmethod
+    def walk() -> Walk:
+        """Return what requests that are decided together share, so that nothing is worked out twice for a unit."""
+        return Walk()
+
+    def decide(self, request: Request, walk: Walk | None = None) -> Assignment:
+        """Return the answer; one whose reason `is_logged` is to be appended before it is given away, and then settled.
 
         Raises:
             UnknownExperiment: there is none of this id.
@@ -57,10 +75,14 @@ class Engine:
             raise InvalidRequest(f"a request id has at most {_LONGEST_NAME} characters")
         if not request.request_id:
             request = replace(request, request_id=randomness.request_id(request.received_at))
-        decided = self.assigner.assign(request)
+        decided = self.assigner.assign(request, walk)
         if not (decided.reason.is_logged or request.dry_run):
             self._outside[decided.experiment_id, decided.reason] += 1
         return decided
+
+    def settle(self, decided: Iterable[Assignment]) -> None:
+        """Note that the append of what was decided has ended, well or not: from now on the log alone is asked."""
+        self._contacts.settle(decided)
 
     def outside(self, experiment_id: str) -> Mapping[str, int]:
         """Return how many answers were outside the experiment so far, by reason: they are counted, not logged."""
@@ -102,11 +124,18 @@ class Engine:
 
     def adopt(self, state: ExperimentState) -> None:
         """Decide from this state from now on. A running experiment whose state did not move keeps its policy."""
-        before = self.catalog.by_id.get(state.experiment.experiment_id)
-        if before and _same_policy(before, state):
-            self.swap_in(live(state, before.policy))
-        else:
-            self.swap_in(revive(state, self._find_snapshot))
+        self.swap_in(self._under(self.population, state))
+
+    def adopt_population(self, population: PopulationState, moved: Iterable[ExperimentState]) -> None:
+        """Decide from this population from now on, and from the states of the experiments whose units it moved."""
+        by_id = {state.experiment.experiment_id: state for state in moved}
+        states = [by_id.get(name, known.state) for name, known in self.catalog.by_id.items()]
+        lives = {state.experiment.experiment_id: self._under(population, state) for state in states}
+        self.assigner.catalog = replace(self.catalog, by_id=lives, population=population)
+
+    def force(self, forced: ForcedUnit) -> None:
+        """Give a unit a variant without a draw from now on, or no longer."""
+        self.assigner.catalog = self.catalog.forcing(forced)
 
     def stage(self, state: ExperimentState) -> Live:
         """Return how the engine would answer with this state's snapshot, verified; `swap_in` makes it so.
@@ -114,17 +143,24 @@ class Engine:
         Raises:
             SnapshotRefused: the snapshot is missing or does not verify.
         """
-        return live(state, restore(state, self._find_snapshot))
+        return live(state, restore(state, self.population, self._find_snapshot), self.population)
 
     def swap_in(self, staged: Live) -> None:
         """Decide from this from now on."""
         self.assigner.catalog = self.catalog.with_(staged)
         self._outcome_rules = OutcomeRules(self.catalog.experiments())
 
+    def _under(self, population: PopulationState, state: ExperimentState) -> Live:
+        """Return how an experiment answers under a population; its policy is restored only where it may differ."""
+        before = self.catalog.by_id.get(state.experiment.experiment_id)
+        if before and _same_policy(before, state, expanded(state.experiment, population.population)):
+            return live(state, before.policy, population)
+        return revive(state, population, self._find_snapshot)
 
-def _same_policy(before: Live, state: ExperimentState) -> bool:
+
+def _same_policy(before: Live, state: ExperimentState, experiment: Experiment) -> bool:
     was = before.state
-    unmoved = (was.epoch, was.snapshot, was.experiment) == (state.epoch, state.snapshot, state.experiment)
+    unmoved = (was.epoch, was.snapshot, before.experiment) == (state.epoch, state.snapshot, experiment)
     return unmoved and was.status is Status.RUNNING is state.status
 
 

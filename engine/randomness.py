@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b, sha256
@@ -43,17 +43,51 @@ def digest(purpose: str, *parts: str | bytes, key: bytes = b"", size: int = _ID_
     >>> digest("doc", "exp1", "23") == digest("doc", "exp12", "3")
     False
     """
-    data = bytearray()
+    return blake2b(joined(parts), digest_size=size, key=key, person=purpose.encode()).digest()
+
+
+def joined(parts: Iterable[str | bytes]) -> bytes:
+    """Return the parts as one, each after its length in four bytes.
+
+    >>> joined(["no", b"!"]) == bytes([0, 0, 0, 2]) + b"no" + bytes([0, 0, 0, 1]) + b"!"
+    True
+    """
+    data = b""
     for part in parts:
         piece = part.encode() if isinstance(part, str) else part
-        data += len(piece).to_bytes(4, "big")
-        data += piece
-    return blake2b(data, digest_size=size, key=key, person=purpose.encode()).digest()
+        data += len(piece).to_bytes(4, "big") + piece
+    return data
 
 
 def integer(purpose: str, *parts: str | bytes, key: bytes = b"") -> int:
     """Return a number in [0, 2**32) that depends on the purpose, the key and the parts alone."""
     return int.from_bytes(digest(purpose, *parts, key=key, size=4), "big")
+
+
+class Numbers:
+    """The numbers of a purpose whose first parts are always the same: those are hashed once.
+
+    >>> Numbers("layer", "checkout", "customer").of("42") == integer("layer", "checkout", "customer", "42")
+    True
+    """
+
+    __slots__ = ("_begun",)
+
+    def __init__(self, purpose: str, *parts: str | bytes, key: bytes = b"") -> None:
+        self._begun = blake2b(joined(parts), digest_size=4, key=key, person=purpose.encode())
+
+    def of(self, part: str, rest: bytes = b"") -> int:
+        """Return the number in [0, 2**32) of one more part; `rest` is what `joined` makes of those after it."""
+        hashed = self._begun.copy()
+        piece = part.encode()
+        hashed.update(len(piece).to_bytes(4, "big") + piece + rest)
+        return int.from_bytes(hashed.digest(), "big")
+
+
+@lru_cache(maxsize=10_000)
+def numbers(purpose: str, *parts: str | bytes) -> Numbers:
+    """Return the numbers of a purpose and its first parts: the same object for the same ones."""
+    return Numbers(purpose, *parts)
 
 
 def share_weight(share: float) -> int:
@@ -65,11 +99,11 @@ def share_weight(share: float) -> int:
     return round(share * ONE)
 
 
-def quantise(probabilities: Sequence[float], floor: float = 0.0) -> tuple[int, ...]:
+def quantise(probabilities: Sequence[float], floor: float = 0.0, *, zeros: bool = False) -> tuple[int, ...]:
     """Return integers that sum to 2**32, after spreading `floor` as total mass evenly over the variants.
 
     Rounds by largest remainder; a variant never gets less than 1, because an eligible variant without a chance makes
-    every later estimate of it impossible.
+    every later estimate of it impossible. With `zeros`, what is exactly 0 was asked for and stays so.
 
     Raises:
         PolicyFailed: the probabilities are empty, negative, not finite, or do not sum to 1 within 1e-6.
@@ -80,7 +114,7 @@ def quantise(probabilities: Sequence[float], floor: float = 0.0) -> tuple[int, .
     total = _checked_sum(probabilities)
     spread = floor / len(probabilities)
     exact = [((1.0 - floor) * probability / total + spread) * ONE for probability in probabilities]
-    weights = [max(1, int(value)) for value in exact]
+    weights = [0 if zeros and not value else max(1, int(value)) for value in exact]
     _settle(weights, exact)
     return tuple(weights)
 
@@ -116,14 +150,62 @@ def draw(distribution: Sequence[int], number: int) -> int:
     raise PolicyFailed("the number lies outside the distribution")
 
 
+def without(distribution: Sequence[int], number: int, index: int) -> tuple[tuple[int, ...], int]:
+    """Return a distribution and a drawn number without one variant: only who had drawn that one gets another.
+
+    The variant's range is cut up among the others in proportion to their weights, and each piece put behind the range
+    of the one that gets it. This exchanges intervals of [0, 2**32), so the number stays uniform, and the weights that
+    come out, w_k + r_k with the r_k summing to the killed weight, are exactly the probabilities of a new unit's draw.
+    A number that stays says nothing new, and of one that moves only its place within the killed range is used, which
+    nothing had depended on.
+
+    >>> half, quarter = ONE // 2, ONE // 4
+    >>> without([half, quarter, quarter], half + 5, 0) == ((half, half), 5)
+    True
+    >>> without([half, quarter, quarter], 7, 0) == ((half, half), quarter + 7)
+    True
+    """
+    others = [weight for place, weight in enumerate(distribution) if place != index]
+    shares = _apportioned(distribution[index], others)
+    kept = [weight + share for weight, share in zip(others, shares, strict=True)]
+    fallen, offset = _place(distribution, number)
+    if fallen == index:
+        to, within = _place(shares, offset)
+        offset = others[to] + within
+    else:
+        to = fallen - (fallen > index)
+    return tuple(kept), sum(kept[:to]) + offset
+
+
+def _apportioned(whole: int, weights: Sequence[int]) -> list[int]:
+    """Return whole numbers in proportion to the weights that sum to `whole`, by largest remainder."""
+    total = sum(weights)
+    shares = [whole * weight // total for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda place: -(whole * weights[place] % total))
+    for place in by_remainder[: whole - sum(shares)]:
+        shares[place] += 1
+    return shares
+
+
+def _place(distribution: Sequence[int], number: int) -> tuple[int, int]:
+    """Return the index that a number falls on, and how far into its range."""
+    index = draw(distribution, number)
+    return index, number - sum(distribution[:index])
+
+
 def unit_number(seed: str, unit_type: str, unit_id: str, eligible: Sequence[str], distribution: Sequence[int]) -> int:
     """Return the number of a draw by unit.
 
     The distribution is a part of the key: a unit's number is reused only while its distribution is byte-identical, so
     a change of weights is a fresh draw and the logged propensity stays conditional on everything before it.
     """
-    weights = b"".join([weight.to_bytes(8, "big") for weight in distribution])
-    return integer("draw-unit", seed, unit_type, unit_id, weights, *eligible)
+    return numbers("draw-unit", seed, unit_type).of(unit_id, _key_of(tuple(eligible), tuple(distribution)))
+
+
+@lru_cache(maxsize=4096)
+def _key_of(eligible: tuple[str, ...], distribution: tuple[int, ...]) -> bytes:
+    """Return what of a draw's key is the same for all units of a distribution."""
+    return joined([b"".join([weight.to_bytes(8, "big") for weight in distribution]), *eligible])
 
 
 def assignment_number(secret: bytes, seed: str, assignment_id: str, slot: int) -> int:
@@ -133,7 +215,7 @@ def assignment_number(secret: bytes, seed: str, assignment_id: str, slot: int) -
 
 def group_number(seed: str, unit_type: str, unit_id: str, control_weight: int) -> int:
     """Return the number that puts a unit into its group, the same as long as the control's share is."""
-    return integer("group", seed, unit_type, unit_id, control_weight.to_bytes(8, "big"))
+    return numbers("group", seed, unit_type).of(unit_id, joined([control_weight.to_bytes(8, "big")]))
 
 
 def assignment_id(request_id: str, experiment_id: str) -> str:

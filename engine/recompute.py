@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from engine import assignment as decision
-from engine import randomness
+from engine import drawing, randomness
+from engine.admission import TRAFFIC, Admission
 from engine.catalog import FindSnapshot, Live, live, restore
+from engine.condition_rules import condition_problems
 from engine.errors import PolicyFailed, SnapshotRefused
-from engine.experiments import Experiment, ExperimentState, Status
+from engine.experiments import Experiment, ExperimentState, Status, Variant
+from engine.funnel import Population, PopulationState
 from engine.ports import Reader
-from engine.records import Assignment, Source
+from engine.records import Assignment, Reason, Source
+from engine.targeting import evaluate
 
 _N_RESTORED = 32
 
@@ -43,6 +46,19 @@ class Explanation:
     steps: tuple[Step, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An experiment as it answered at the time of a row, among the units as they were divided then."""
+
+    live: Live
+    population: Population
+
+    @property
+    def experiment(self) -> Experiment:
+        """The definition with its conditions expanded."""
+        return self.live.experiment
+
+
 class Recomputer:
     """Recomputes rows of one log. The policies of the last few snapshots are kept: a server explains for months."""
 
@@ -53,45 +69,73 @@ class Recomputer:
 
     def explain(self, row: Assignment) -> Explanation:
         """Return how the row came about, and whether it comes out the same again."""
+        if row.reason is Reason.CACHED:
+            return self._of_kept(row)
         if not row.is_draw:
-            return Explanation(Verdict.NOT_DRAWN, (_request(row), Step("reason", row.reason.value.replace("_", " "))))
+            return Explanation(Verdict.NOT_DRAWN, (_request(row), _reason(row)))
         if row.source is Source.IMPORTED:
             elsewhere = Step("draw", f"{row.variant}, propensity {row.propensity:.6g}, drawn by another system")
             return Explanation(Verdict.NOT_DRAWN, (_request(row), elsewhere))
         if not row.unit.id:
             forgotten = Step("unit", "forgotten, and its context with it: the distribution cannot be made again")
             return Explanation(Verdict.FORGOTTEN, (_request(row), forgotten, _draw(row)))
-        steps = (_request(row), *self._steps(row))
-        return Explanation(Verdict.REPRODUCED if all(step.holds for step in steps) else Verdict.DIFFERS, steps)
+        return _judged((_request(row), *self._steps(row)))
+
+    def _of_kept(self, row: Assignment) -> Explanation:
+        """Return how a sticky answer came about: what is made again is the draw that it repeats."""
+        origin = self._reader.assignment(row.kept_from)
+        if origin is None:
+            lost = Step("kept", f"the draw {row.kept_from} is not in the log", holds=False)
+            return _judged((_request(row), _reason(row), lost))
+        kept = Step("kept", f"{row.variant} of {origin.assigned_at.isoformat()}", origin.variant == row.variant)
+        before = self.explain(origin)
+        steps = (_request(row), _reason(row), kept, *before.steps[1:])
+        return Explanation(before.verdict, steps) if kept.holds else _judged(steps)
 
     def _steps(self, row: Assignment) -> tuple[Step, ...]:
         try:
-            known = self._restored(row.experiment_id, row.revision, row.epoch, row.snapshot)
-            group, context = _group(row, known.experiment), _context(row)
-            return group, context, _distribution(row, known), self._number(row, known.experiment), _draw(row)
+            known = self._restored(row.experiment_id, row.revision, row.epoch, row.snapshot, row.population)
+            base, weights = _base(row, known)
+            number = self._number(row, known.experiment, base, weights)
+            names, weights, number = drawing.settled(known.experiment, base, weights, number)
+            return (
+                *_funnel(row, known),
+                _group(row, known.experiment),
+                _context(row),
+                _distribution(row, known.experiment, (names, weights) == (row.eligible, row.distribution)),
+                Step("number", f"{row.drawn} of {randomness.ONE}, keyed by {row.draw_key.value}", number == row.drawn),
+                _draw(row),
+            )
         except SnapshotRefused as refused:
             return (Step("snapshot", str(refused), holds=False),)
         except (PolicyFailed, LookupError, ValueError) as error:
             return (Step("row", f"no draw could have left it: {error}", holds=False),)
 
-    def _restore(self, experiment_id: str, revision: int, epoch: int, snapshot: str) -> Live:
-        definition = self._reader.definition(experiment_id, revision)
-        if definition is None:
-            raise SnapshotRefused(f"revision {revision} of {experiment_id!r} is not in the registry")
+    def _restore(self, experiment_id: str, revision: int, epoch: int, snapshot: str, shared: int) -> Known:
+        definition, population = self._reader.definition(experiment_id, revision), self._reader.population_at(shared)
+        if definition is None or population is None:
+            what = f"revision {revision} of {experiment_id!r}" if definition is None else f"population {shared}"
+            raise SnapshotRefused(f"{what} is not in the registry")
         state = ExperimentState(definition, Status.RUNNING, revision, epoch, "", snapshot)
-        return live(state, restore(state, self._find_snapshot))
+        among = PopulationState(population, shared)
+        return Known(live(state, restore(state, among, self._find_snapshot), among), population)
 
-    def _number(self, row: Assignment, experiment: Experiment) -> Step:
-        number = decision.drawn_number(
+    def _number(
+        self, row: Assignment, experiment: Experiment, eligible: tuple[str, ...], weights: tuple[int, ...]
+    ) -> int:
+        return drawing.drawn_number(
             experiment,
             self._reader.secret,
             unit=row.unit,
             assignment_id=row.assignment_id,
             slot=row.slot,
-            eligible=row.eligible,
-            weights=row.distribution,
+            eligible=eligible,
+            weights=weights,
         )
-        return Step("number", f"{row.drawn} of {randomness.ONE}, keyed by {row.draw_key.value}", number == row.drawn)
+
+
+def _judged(steps: tuple[Step, ...]) -> Explanation:
+    return Explanation(Verdict.REPRODUCED if all(step.holds for step in steps) else Verdict.DIFFERS, steps)
 
 
 def _request(row: Assignment) -> Step:
@@ -100,9 +144,35 @@ def _request(row: Assignment) -> Step:
     return Step("request", asked, not row.unit.id or expected == row.assignment_id)
 
 
+def _reason(row: Assignment) -> Step:
+    return Step("reason", row.reason.value.replace("_", " "))
+
+
+def _funnel(row: Assignment, known: Known) -> tuple[Step, ...]:
+    """Return the audience and the random steps before the policy; a prerequisite stands as it was logged."""
+    experiment = known.experiment
+    own = tuple(passed for passed in row.inclusion if ": " not in passed.step)
+    traffic = next((passed.weight / randomness.ONE for passed in own if passed.step == TRAFFIC), 1.0)
+    admission = Admission.of(experiment, known.population, traffic)
+    passes = all(gate.passes(row.unit, None) for gate in (*admission.holdouts, *admission.shares))
+    chances = ", ".join(f"{passed.step} {passed.weight / randomness.ONE:.4g}" for passed in row.inclusion)
+    steps = [Step("passed", chances, passes and admission.inclusion == own)] if row.inclusion or not passes else []
+    return (*_audience(row, experiment), *steps)
+
+
+def _audience(row: Assignment, experiment: Experiment) -> tuple[Step, ...]:
+    audience = experiment.funnel.audience
+    if not audience:
+        return ()
+    declared = {field.name: field.type for field in experiment.context}
+    if any(condition_problems(audience, declared, only_declared=True)):
+        return (Step("audience", "held, as logged: it reads what the log does not keep"),)
+    return (Step("audience", "holds for the context", evaluate(audience, row.context)),)
+
+
 def _group(row: Assignment, experiment: Experiment) -> Step:
     found = f"{row.group.value}, with probability {row.group_weight / randomness.ONE:.4g}"
-    return Step("group", found, decision.draw_group(experiment, row.unit) == (row.group, row.group_weight))
+    return Step("group", found, drawing.draw_group(experiment, row.unit) == (row.group, row.group_weight))
 
 
 def _context(row: Assignment) -> Step:
@@ -110,13 +180,26 @@ def _context(row: Assignment) -> Step:
     return Step("context", seen or "empty")
 
 
-def _distribution(row: Assignment, known: Live) -> Step:
-    weights = decision.distribution(known, row.group, row.context, [known.by_name[name] for name in row.eligible])
+def _base(row: Assignment, known: Known) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the eligible variants and weights before the killing of variants."""
+    among = {variant.name for variant in drawing.eligible_variants(known.experiment, row.group, frozenset())}
+    names = {*row.eligible, *(set(known.experiment.killed) & among)}
+    variants = [variant for variant in known.experiment.variants if variant.name in names]
+    if len(variants) < len(names):
+        raise LookupError(f"there is no variant {min(names - {variant.name for variant in variants})!r}")
+    return _names(variants), drawing.distribution(known.live, row.group, row.context, variants)
+
+
+def _names(variants: list[Variant]) -> tuple[str, ...]:
+    return tuple(variant.name for variant in variants)
+
+
+def _distribution(row: Assignment, experiment: Experiment, holds: bool) -> Step:
     taught = f"snapshot {row.snapshot[:12]}" if row.snapshot else "nothing learned yet"
     shares = ", ".join(
         f"{name} {weight / randomness.ONE:.4g}" for name, weight in zip(row.eligible, row.distribution, strict=True)
     )
-    return Step("distribution", f"{known.experiment.policy.kind} ({taught}): {shares}", weights == row.distribution)
+    return Step("distribution", f"{experiment.policy.kind} ({taught}): {shares}", holds)
 
 
 def _draw(row: Assignment) -> Step:

@@ -99,6 +99,7 @@ class EngineDoor:
         """Return the answers."""
         decided = [self.engine.decide(_request(ask)) for ask in asks]
         self.store.append([assignment for assignment in decided if assignment.reason.is_logged])
+        self.engine.settle(decided)
         return [_answer(assignment) for assignment in decided]
 
     def expose(self, answers: Sequence[Answer], at: datetime) -> None:
