@@ -1,4 +1,4 @@
-"""Entry -> row of its table: the typed columns, in the order of `schema.COLUMNS`, and the record at the end."""
+"""Entry -> row of its table: the values of its columns, in the order of `schema.COLUMNS`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SOURCES = {source: source.value for source in Source}
 
 
 def to_row(entry: Entry) -> Row:
-    """Return the values of an entry's row in the order of its table's columns; the last one is the record.
+    """Return the values of an entry's row in the order of its table's columns.
 
     Raises:
         ValueError: an id or a hash is not hex.
@@ -69,6 +69,8 @@ def _assignment_row(entry: Assignment) -> Row:
         _SOURCES[entry.source],
         entry.keep_probability,
         record.SerializeToString(deterministic=True),
+        int(entry.is_remembered),
+        record.kept_from,
     )
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from engine.errors import ExperimentExists, StaleEtag
+from engine.experiments import ExperimentState
 from engine.records import Assignment, Entry, Erasure, Exposure, KeptStatus, Outcome
 
 AssignmentKey: TypeAlias = tuple[str, int]
 """An assignment's id and slot."""
+
+POPULATION = ""
+"""What the population has in place of an experiment's id."""
 
 
 def identity(entry: Entry) -> tuple[object, ...] | None:
@@ -61,3 +65,14 @@ def check_etag(experiment_id: str, stored: str | None, expected: str) -> None:
         raise ExperimentExists(f"there is or was an experiment {experiment_id!r}: choose another id")
     if (stored or "") != expected:
         raise StaleEtag(f"{experiment_id!r} was changed in between: read it again, then change that")
+
+
+def check_revision(stored: int, revision: int) -> None:
+    """Raise StaleEtag where the population's stored revision is not the one before `revision`."""
+    if stored != revision - 1:
+        raise StaleEtag("the population was changed in between: read it again, then change that")
+
+
+def etag_before(state: ExperimentState) -> str:
+    """Return the etag that an experiment had before the change that led to `state`."""
+    return str(int(state.etag) - 1)

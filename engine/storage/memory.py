@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from datetime import datetime
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
 
 from engine.columns import Columns, Ints, to_column
-from engine.experiments import Change, Experiment, ExperimentState
-from engine.records import Assignment, Entry, Erasure, Exposure, Kept, KeptStatus, Outcome, Snapshot, Unit
+from engine.experiments import Change, ExposureRule
+from engine.funnel import ForcedUnit
+from engine.records import (
+    Assignment,
+    Contact,
+    Entry,
+    Erasure,
+    Exposure,
+    Kept,
+    KeptStatus,
+    Outcome,
+    Reason,
+    Snapshot,
+    Unit,
+)
 from engine.storage.columns import received_at, to_row
 from engine.storage.contexts import context_columns, readable_fields
-from engine.storage.identity import awaited, check_etag, identity, verdict
+from engine.storage.identity import awaited, identity, verdict
+from engine.storage.memory_registry import MemoryRegistry
+from engine.storage.memory_units import UnitIndex
 from engine.storage.schema import COLUMNS, column_types
 
 E = TypeVar("E", bound=Entry)
 
 
-class MemoryStore:
+_KEPT = (Reason.DRAWN, Reason.CACHED)
+_MET = (*_KEPT, Reason.FORCED)
+
+
+class MemoryStore(MemoryRegistry):
     """A Store and its Reader in one.
 
     >>> MemoryStore().last_seq()
@@ -29,34 +49,27 @@ class MemoryStore:
     """
 
     def __init__(self, node_id: str = "local", secret: bytes = b"not a secret") -> None:
+        super().__init__()
         self.node_id = node_id
         self.secret = secret
         self._log: list[Entry] = []
         self._seqs: dict[tuple[object, ...], int] = {}
         self._units: dict[Unit, int] = {}
         self._n_units = 0
-        self._states: dict[str, ExperimentState] = {}
-        self._definitions: dict[tuple[str, int], Experiment] = {}
-        self._history: dict[str, list[Change]] = defaultdict(list)
+        self._index = UnitIndex()
+        self._forced: dict[tuple[str, int], str] = {}
 
     def append(self, entries: Sequence[Entry]) -> list[Kept]:
         """Keep entries in order and say what became of each."""
         return [self._keep(entry) for entry in entries]
 
-    def save(self, state: ExperimentState, change: Change, expected_etag: str) -> None:
-        """Make `state` the current one and add `change` to the history."""
-        experiment_id = state.experiment.experiment_id
-        stored = self._states.get(experiment_id)
-        check_etag(experiment_id, stored.etag if stored else None, expected_etag)
-        definition = self._definitions.setdefault((experiment_id, state.revision), deepcopy(state.experiment))
-        self._states[experiment_id] = replace(state, experiment=definition)
-        self._history[experiment_id].append(change)
-
-    def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
-        """Make `snapshot` the live one if the experiment is still in `epoch`."""
-        stored = self._states.get(experiment_id)
-        if stored is not None and stored.epoch == epoch:
-            self._states[experiment_id] = replace(stored, snapshot=snapshot)
+    def force(self, forced: ForcedUnit, change: Change) -> None:
+        """Keep that a unit gets a variant, or no longer does."""
+        if forced.variant:
+            self._forced[forced.experiment_id, self._key(forced.unit)] = forced.variant
+        else:
+            self._forced.pop((forced.experiment_id, self._units.get(forced.unit, 0)), None)
+        self._changes.append(change)
 
     def entries(self, after: int = 0, limit: int = 10_000) -> list[Entry]:
         """Return the entries with seq > `after`, at most `limit`."""
@@ -105,21 +118,33 @@ class MemoryStore:
         """Return the unit's key, or None."""
         return self._units.get(unit)
 
-    def state(self, experiment_id: str) -> ExperimentState | None:
-        """Return an experiment with its state, or None."""
-        return deepcopy(self._states.get(experiment_id))
+    def forced_units(self) -> list[ForcedUnit]:
+        """Return the units that get a variant without a draw."""
+        units = {key: unit for unit, key in self._units.items()}
+        forced = sorted(self._forced.items())
+        return [ForcedUnit(name, units[key], variant) for (name, key), variant in forced if key in units]
 
-    def states(self) -> list[ExperimentState]:
-        """Return all experiments with their states, by id."""
-        return [deepcopy(self._states[experiment_id]) for experiment_id in sorted(self._states)]
+    def kept(self, experiment_id: str, unit: Unit) -> Assignment | None:
+        """Return the unit's latest remembered row that is drawn or cached, or None."""
+        own = [row for row in self._remembered(unit, _KEPT) if row.experiment_id == experiment_id]
+        return _own(own[-1]) if own else None
 
-    def definition(self, experiment_id: str, revision: int) -> Experiment | None:
-        """Return a revision's definition, or None."""
-        return deepcopy(self._definitions.get((experiment_id, revision)))
+    def contacts(self, unit: Unit, experiments: Mapping[str, ExposureRule], since: datetime) -> list[Contact]:
+        """Return the unit's exposures after `since` in these experiments, oldest first."""
+        rows = (row for row in self._remembered(unit, _MET) if row.experiment_id in experiments)
+        met = ((row, self._exposed_at(row, experiments[row.experiment_id])) for row in rows)
+        found = [Contact(row.assignment_id, row.slot, row.experiment_id, at) for row, at in met if at and at > since]
+        return sorted(found, key=lambda contact: contact.exposed_at)
 
-    def history(self, experiment_id: str) -> list[Change]:
-        """Return the changes of an experiment, oldest first."""
-        return list(self._history.get(experiment_id, ()))
+    def reacted(self, unit: Unit, outcome: str, contacts: Sequence[Contact]) -> bool:
+        """Whether an outcome of this name came at or after the first of the contacts."""
+        if not contacts:
+            return False
+        first = min(contact.exposed_at for contact in contacts)
+        keys = [self._units.get(unit), *((contact.assignment_id, contact.slot) for contact in contacts)]
+        found = self._at(Outcome, chain.from_iterable(map(self._index.outcomes, keys)))
+        late_enough = (row for row in found if row.metric == outcome and row.occurred_at >= first)
+        return any(not self._index.is_voided(row.outcome_id) for row in late_enough)
 
     def close(self) -> None:
         """Nothing to release."""
@@ -133,6 +158,7 @@ class MemoryStore:
         self._log.append(stamped)
         if known_by is not None:
             self._seqs[known_by] = stamped.seq
+        self._index.add(stamped)
         if isinstance(stamped, Erasure):
             self._scrub(stamped.unit_key)
         return Kept(self._status(stamped), _own(stamped))
@@ -168,7 +194,21 @@ class MemoryStore:
 
     def _scrub(self, unit_key: int) -> None:
         self._units = {unit: key for unit, key in self._units.items() if key != unit_key}
+        self._forced = {name: variant for name, variant in self._forced.items() if name[1] != unit_key}
         self._log = [forgotten(row) if _belongs_to(row, unit_key) else row for row in self._log]
+
+    def _remembered(self, unit: Unit, reasons: Collection[Reason]) -> Iterable[Assignment]:
+        seqs = self._index.remembered(self._units.get(unit))
+        return (row for row in self._at(Assignment, seqs) if row.reason in reasons)
+
+    def _exposed_at(self, row: Assignment, rule: ExposureRule) -> datetime | None:
+        if rule is ExposureRule.ASSIGNED:
+            return row.assigned_at
+        reported = self._standing((Exposure, row.assignment_id, row.slot))
+        return reported.exposed_at if isinstance(reported, Exposure) else None
+
+    def _at(self, kind: type[E], seqs: Iterable[int]) -> Iterable[E]:
+        return _of_type(kind, (self._log[seq - 1] for seq in seqs))
 
     def _typed(self, table: str, entry: Entry) -> dict[str, Any]:
         """Return the values of a row by column, those that are found by matching too."""
@@ -243,7 +283,7 @@ def _belongs_to(entry: Entry, unit_key: int) -> bool:
     return unit_key != 0 and not isinstance(entry, Exposure) and entry.unit_key == unit_key
 
 
-def _of_type(kind: type[E], log: list[Entry]) -> Iterable[E]:
+def _of_type(kind: type[E], log: Iterable[Entry]) -> Iterable[E]:
     return (row for row in log if isinstance(row, kind))
 
 

@@ -99,6 +99,9 @@ def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
         unit_key=entry.unit_key,
         source=_SOURCES[entry.source],
         keep_probability=entry.keep_probability,
+        population=entry.population,
+        is_remembered=entry.is_remembered,
+        kept_from=bytes.fromhex(entry.kept_from),
     )
     # Filled in place: a message that is handed over would be copied, which takes three times as long.
     for passed in entry.inclusion:
@@ -136,6 +139,9 @@ def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assign
         distribution=tuple(record.distribution),
         context=_context_from_record(record.context),
         candidates=_candidates_from_record(record.candidates, eligible) if record.candidates else (),
+        population=record.population,
+        is_remembered=record.is_remembered,
+        kept_from=record.kept_from.hex(),
         source=_SOURCE_OF[record.source],
         keep_probability=record.keep_probability,
         hash_version=record.hash_version,

@@ -43,6 +43,8 @@ COLUMNS: Mapping[str, Mapping[str, type]] = {
         "source": str,
         "keep_probability": float,
         "record": bytes,
+        "is_remembered": int,
+        "kept_from": bytes,
     },
     "exposures": {
         "seq": int,
@@ -77,12 +79,15 @@ COLUMNS: Mapping[str, Mapping[str, type]] = {
         "record": bytes,
     },
 }
-"""The log's tables by name, with their columns in order.
+"""The log's tables by name, with their columns in order: rows are inserted by place, so a new column comes last.
 
 Times are microseconds since the Unix epoch; `eligible` is a JSON list; `distribution` has 8 bytes a weight, little
 endian; `weight` is the drawn variant's, 0 where nothing was drawn; `draw_key` is a number of the contract's DrawKey;
-`unit_key` is 0, and an outcome's `assignment_id` None, where there is none.
+`unit_key` is 0, an outcome's `assignment_id` None, and `kept_from` empty, where there is none.
 """
+
+_ADDED = {"is_remembered": "INTEGER NOT NULL DEFAULT 0", "kept_from": "BLOB NOT NULL DEFAULT x''"}
+"""Columns of assignments that came after the first release, with what the rows before hold."""
 
 SELECTS: Mapping[str, str] = {
     "assignments": "SELECT seq, 'assignments', record, unit_id FROM assignments LEFT JOIN units USING (unit_key)",
@@ -132,9 +137,10 @@ def create_log(db: Database) -> None:
 
     Every index slows each insert, so there are only those that idempotency needs, those that match outcomes with
     their assignment, and the one that spares a report on one experiment the others' rows. The last one ends in seq,
-    so that rows arrive in its order. A unit's rows are found without an index: forgetting is rare and may scan.
+    so that rows arrive in its order. Forgetting finds a unit's rows without an index: it is rare and may scan.
     """
-    for name, columns in COLUMNS.items():
+    for name, all_columns in COLUMNS.items():
+        columns = {column: kind for column, kind in all_columns.items() if column not in _ADDED}
         optional = {"assignment_id"} if name == "outcomes" else set()
         db.table(name).create(dict(columns), pk="seq", not_null=set(columns) - optional, strict=True)
     # A key must never come back, or a forgotten unit's rows would become another one's: hence AUTOINCREMENT.
@@ -195,7 +201,33 @@ def create_learning(db: Database) -> None:
     db.table("position").create({"only": int, "seq": int}, pk="only", not_null={"seq"}, strict=True)
 
 
-STORE_STEPS: tuple[Step, ...] = (create_log, create_registry)
+def remember_units(db: Database) -> None:
+    """Add what a decision looks up of its unit: the rows that are remembered, and the outcomes by unit.
+
+    The indexes are partial, so that a row which nobody looks up costs them nothing.
+    """
+    for name, kind in _ADDED.items():
+        db.execute(f"ALTER TABLE assignments ADD COLUMN {name} {kind}")
+    db.execute(
+        "CREATE INDEX idx_assignments_remembered ON assignments (unit_key, experiment_id, seq) WHERE is_remembered = 1"
+    )
+    db.execute("CREATE INDEX idx_outcomes_unit ON outcomes (unit_key, metric, occurred_at) WHERE unit_key > 0")
+    db.execute("CREATE INDEX idx_outcomes_void_of ON outcomes (void_of) WHERE void_of <> ''")
+
+
+def share_population(db: Database) -> None:
+    """Add what the funnel needs: where a ramp is, what a change changed, and the units that get a variant undrawn.
+
+    The population has its revisions and its history in the experiments' tables, under an empty id.
+    """
+    db.execute("ALTER TABLE experiments ADD COLUMN step INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE experiments ADD COLUMN step_at INTEGER")
+    db.execute("ALTER TABLE history ADD COLUMN fields TEXT NOT NULL DEFAULT '[]'")
+    forced = {"experiment_id": str, "unit_key": int, "variant": str}
+    db.table("forced_units").create(forced, pk=("experiment_id", "unit_key"), not_null=set(forced), strict=True)
+
+
+STORE_STEPS: tuple[Step, ...] = (create_log, create_registry, remember_units, share_population)
 LEARNING_STEPS: tuple[Step, ...] = (create_learning,)
 
 

@@ -12,15 +12,14 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from engine import files
-from engine.clock import to_micros
 from engine.errors import InvalidRequest
 from engine.experiments import Change, ExperimentState
+from engine.funnel import ForcedUnit, PopulationChange, PopulationState
 from engine.randomness import new_secret
 from engine.records import Assignment, Entry, Erasure, Exposure, Kept, KeptStatus, Outcome, Unit
-from engine.storage import rows
+from engine.storage import rows, sqlite_registry
 from engine.storage.columns import Row, to_row
-from engine.storage.identity import AssignmentKey, awaited, check_etag, verdict
+from engine.storage.identity import AssignmentKey, awaited, verdict
 from engine.storage.schema import COLUMNS, LAST_SEQ, SELECTS, STORE_STEPS
 from engine.storage.sqlite_files import STORE_FILE, STORE_LOCK, FileLock, checkpoint, open_writing, unavailable
 from engine.storage.unit_keys import UnitKeys
@@ -84,28 +83,25 @@ class SqliteStore:
 
     def save(self, state: ExperimentState, change: Change, expected_etag: str) -> None:
         """Make `state` the current one and add `change` to the history."""
-        experiment_id = state.experiment.experiment_id
         with unavailable(self._path), self._transaction():
-            found = self._one("SELECT etag FROM experiments WHERE experiment_id = ?", experiment_id)
-            check_etag(experiment_id, found[0] if found else None, expected_etag)
-            self._connection.execute(
-                "INSERT OR IGNORE INTO revisions (experiment_id, revision, definition) VALUES (?, ?, ?)",
-                (experiment_id, state.revision, files.dump(state.experiment)),
-            )
-            self._connection.execute(
-                "INSERT OR REPLACE INTO experiments (experiment_id, status, revision, epoch, etag, snapshot) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (experiment_id, state.status.value, state.revision, state.epoch, state.etag, state.snapshot),
-            )
-            self._note(change)
+            sqlite_registry.save(self._connection, state, change, expected_etag)
+
+    def save_population(
+        self, state: PopulationState, change: PopulationChange, moved: Sequence[tuple[ExperimentState, Change]]
+    ) -> None:
+        """Make `state` the population, and `moved` the experiments' current states."""
+        with unavailable(self._path), self._transaction():
+            sqlite_registry.save_population(self._connection, state, change, moved)
+
+    def force(self, forced: ForcedUnit, change: Change) -> None:
+        """Keep that a unit gets a variant, or no longer does."""
+        with unavailable(self._path), self._transaction():
+            sqlite_registry.force(self._connection, self._unit_keys, forced, change)
 
     def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
         """Make `snapshot` the live one if the experiment is still in `epoch`."""
         with unavailable(self._path), self._transaction():
-            self._connection.execute(
-                "UPDATE experiments SET snapshot = ? WHERE experiment_id = ? AND epoch = ?",
-                (snapshot, experiment_id, epoch),
-            )
+            sqlite_registry.point(self._connection, experiment_id, epoch, snapshot)
 
     def close(self) -> None:
         """Bring everything into the one file, and release it and its lock."""
@@ -232,23 +228,6 @@ class SqliteStore:
     def _one(self, query: str, *parameters: object) -> tuple[Any, ...] | None:
         found: tuple[Any, ...] | None = self._connection.execute(query, parameters).fetchone()
         return found
-
-    def _note(self, change: Change) -> None:
-        values = (
-            change.experiment_id,
-            to_micros(change.changed_at),
-            change.actor,
-            change.action,
-            change.reason,
-            change.status.value,
-            change.revision,
-            change.epoch,
-        )
-        self._connection.execute(
-            "INSERT INTO history (experiment_id, changed_at, actor, action, reason, status, revision, epoch) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            values,
-        )
 
     def _last_seq(self) -> int:
         with unavailable(self._path):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from engine.errors import StoreUnavailable
-from engine.storage.schema import Step, format_of, migrate, refuse_newer
+from engine.storage.schema import STORE_STEPS, Step, format_of, migrate, refuse_newer
 
 STORE_FILE = "armlift.db"
 STORE_LOCK = "armlift.lock"
@@ -69,6 +69,34 @@ def open_reading(path: Path, steps: Sequence[Step]) -> sqlite3.Connection | None
         if found:
             raise StoreUnavailable(f"{path} is of an older format: start its writer once, which brings it up to date")
         return None
+
+
+class OpenedStore:
+    """A directory's store that was opened to be read: what the parts of a reader ask their questions of."""
+
+    def __init__(self, directory: str | Path) -> None:
+        """Open the file of the directory's store.
+
+        Raises:
+            StoreUnavailable: there is no store, or one of another format.
+        """
+        self._path = Path(directory) / STORE_FILE
+        self._connection = self._open()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = open_reading(self._path, STORE_STEPS)
+        if connection is None:
+            where = self._path.parent
+            raise StoreUnavailable(f"there is no store in {where}: name its directory, or let a server make it")
+        return connection
+
+    def _all(self, query: str, parameters: Mapping[str, object] | Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with unavailable(self._path):
+            return self._connection.execute(query, parameters).fetchall()
 
 
 @contextmanager

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from engine import files
-from engine.clock import from_micros
 from engine.columns import Columns, Ints
-from engine.errors import StoreUnavailable
-from engine.experiments import Change, Experiment, ExperimentState, Status
-from engine.records import Assignment, Entry, Outcome, Unit
+from engine.records import Assignment, Entry, Outcome
 from engine.storage import rows
 from engine.storage.columns import received_at
 from engine.storage.contexts import contexts_of_records, joined_contexts, readable_fields
-from engine.storage.schema import DERIVED, LAST_SEQ, SELECTS, STORE_STEPS, column_types
+from engine.storage.schema import DERIVED, LAST_SEQ, SELECTS, column_types
 from engine.storage.sqlite_columns import Selection, pages_of, read_columns
-from engine.storage.sqlite_files import STORE_FILE, open_reading, unavailable
+from engine.storage.sqlite_files import unavailable
+from engine.storage.sqlite_registry import RegistryReader
+from engine.storage.sqlite_units import UnitReader
 
 _MAX_THREADS = 4
 """Each holds a page, so more would take memory rather than save time."""
@@ -39,22 +35,16 @@ _DERIVED = {
 }
 # CROSS keeps the order: exposures are gone through, and the assignment of each is looked up.
 _OWN_EXPOSURES = f"exposures CROSS JOIN assignments own ON {_NAMED.format('exposures')}"
-# Without CROSS the planner may look for the later outcome of each, of which it has no index.
+# Without CROSS the planner may look for the later outcome of each, though few outcomes have one.
 _VOIDED = (
     "FROM outcomes later CROSS JOIN outcomes taken ON taken.outcome_id = later.void_of "
     "WHERE later.seq > ? AND later.seq <= ? AND later.void_of <> ''"
 )
 _RECORDS = "SELECT record FROM assignments WHERE seq > ? AND seq <= ? AND experiment_id = ? ORDER BY seq"
-_STATE = "SELECT definition, status, revision, epoch, etag, snapshot FROM experiments JOIN revisions USING "
-_STATES = f"{_STATE} (experiment_id, revision)"
 _OF_ASSIGNMENT = "WHERE assignment_id = ? AND slot = ?"
-_HISTORY = (
-    "SELECT experiment_id, changed_at, actor, action, reason, status, revision, epoch FROM history "
-    "WHERE experiment_id = ? ORDER BY change_id"
-)
 
 
-class SqliteReader:
+class SqliteReader(RegistryReader, UnitReader):
     """The Reader of a directory: it can change nothing, and sees what was committed before each call."""
 
     def __init__(self, directory: str | Path) -> None:
@@ -63,8 +53,7 @@ class SqliteReader:
         Raises:
             StoreUnavailable: there is no store, or one of another format.
         """
-        self._path = Path(directory) / STORE_FILE
-        self._connection = self._open()
+        super().__init__(directory)
         found = self._all("SELECT node_id, secret FROM meta")
         self.node_id: str = found[0][0]
         self.secret: bytes = found[0][1]
@@ -116,45 +105,6 @@ class SqliteReader:
         """Return when the last entry was received, in microseconds, or 0."""
         return max(map(received_at, self.entries(after=self.last_seq() - 1, limit=1)), default=0)
 
-    def unit_key(self, unit: Unit) -> int | None:
-        """Return the unit's key, or None."""
-        found = self._all("SELECT unit_key FROM units WHERE unit_type = ? AND unit_id = ?", (unit.type, unit.id))
-        return found[0][0] if found else None
-
-    def state(self, experiment_id: str) -> ExperimentState | None:
-        """Return an experiment with its state, or None."""
-        found = self._all(f"{_STATES} WHERE experiment_id = ?", (experiment_id,))
-        return _state(found[0]) if found else None
-
-    def states(self) -> list[ExperimentState]:
-        """Return all experiments with their states, by id."""
-        return [_state(found) for found in self._all(f"{_STATES} ORDER BY experiment_id")]
-
-    def definition(self, experiment_id: str, revision: int) -> Experiment | None:
-        """Return a revision's definition, or None."""
-        query = "SELECT definition FROM revisions WHERE experiment_id = ? AND revision = ?"
-        found = self._all(query, (experiment_id, revision))
-        return files.load(found[0][0]) if found else None
-
-    def history(self, experiment_id: str) -> list[Change]:
-        """Return the changes of an experiment, oldest first."""
-        return [_change(found) for found in self._all(_HISTORY, (experiment_id,))]
-
-    def close(self) -> None:
-        """Release the file."""
-        self._connection.close()
-
-    def _open(self) -> sqlite3.Connection:
-        connection = open_reading(self._path, STORE_STEPS)
-        if connection is None:
-            where = self._path.parent
-            raise StoreUnavailable(f"there is no store in {where}: name its directory, or let a server make it")
-        return connection
-
-    def _all(self, query: str, parameters: Mapping[str, object] | Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with unavailable(self._path):
-            return self._connection.execute(query, parameters).fetchall()
-
     def _read(self, selection: Selection, after: int = 0, until: int | None = None) -> Columns:
         """Read over several connections where there is more than one page."""
         last = self.last_seq()
@@ -183,14 +133,3 @@ class SqliteReader:
         state = self.state(experiment_id)
         names = tuple(sorted(state.experiment.outcomes)) if state else ()
         return table, f"AND metric IN ({', '.join('?' * len(names))})", names
-
-
-def _state(found: tuple[Any, ...]) -> ExperimentState:
-    text, status, *rest = found
-    return ExperimentState(files.load(text), Status(status), *rest)
-
-
-def _change(found: tuple[Any, ...]) -> Change:
-    experiment_id, changed_at, actor, action, reason, status, revision, epoch = found
-    at = from_micros(changed_at)
-    return Change(experiment_id, at, actor, action, reason, Status(status), revision, epoch)

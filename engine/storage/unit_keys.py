@@ -31,12 +31,13 @@ class UnitKeys:
         return key
 
     def forget(self, unit: Unit, unit_key: int) -> int:
-        """Take a unit out of the table and return the key it had, or 0 where it is not known.
+        """Take a unit out of the table, and what is forced on it; return the key it had, or 0 where it is not known.
 
         Shipped or applied again after a restore, an erasure knows the unit by its key alone: `unit_key`.
         """
         key = self._find((unit.type, unit.id)) if unit.id else unit_key
-        self._connection.execute("DELETE FROM units WHERE unit_key = ?", (key,))
+        for table in ("units", "forced_units"):
+            self._connection.execute(f"DELETE FROM {table} WHERE unit_key = ?", (key,))  # noqa: S608 our own names
         self.clear()
         return key
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from engine.columns import Coded, Columns
@@ -39,8 +40,14 @@ def assignment(number: int, unit: Unit = ANNA, experiment_id: str = "hero", slot
     )
 
 
-def exposure(number: int, slot: int = 0) -> Exposure:
-    return Exposure(f"{number:032x}", NOON, NOON, slot)
+def remembered(
+    number: int, unit: Unit = ANNA, experiment_id: str = "hero", slot: int = 0, reason: Reason = Reason.DRAWN
+) -> Assignment:
+    return replace(assignment(number, unit, experiment_id, slot), is_remembered=True, reason=reason)
+
+
+def exposure(number: int, slot: int = 0, after_s: float = 0) -> Exposure:
+    return Exposure(f"{number:032x}", NOON + timedelta(seconds=after_s), NOON, slot)
 
 
 def outcome(name: str, number: int | None = None, unit: Unit | None = None, metric: str = "click") -> Outcome:

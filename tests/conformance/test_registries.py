@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.clock import EPOCH
 from engine.definition import define
 from engine.errors import ExperimentExists, StaleEtag
-from engine.experiments import Experiment, ExperimentState, Metric, Status, Variant
+from engine.experiments import ROLLED_BACK, Change, Experiment, ExperimentState, Metric, Status, Variant
 from engine.lifecycle import Author, create, transition, update
 from engine.ports import SnapshotStore
 from engine.records import Probe, Snapshot
@@ -62,6 +63,17 @@ def test_history_and_every_revision_stay(both) -> None:
     assert both.reader.definition("hero", 2) == changed.experiment
     assert both.reader.definition("hero", 3) is None
     assert both.reader.state("hero") == changed
+
+
+@pytest.mark.parametrize("step_at", [None, NOON, EPOCH])
+def test_where_a_ramp_is_and_what_a_change_changed_is_kept(both, step_at: datetime | None) -> None:
+    draft = created(both)
+    stepped = replace(draft, step=ROLLED_BACK if step_at else 3, step_at=step_at, etag="2")
+    change = Change("hero", NOON, "kim", "ramp", "a guardrail", Status.RUNNING, 1, 1, ("variants.né", "seed"))
+    both.store.save(stepped, change, draft.etag)
+    assert both.reader.state("hero") == stepped
+    assert both.reader.states() == [stepped]
+    assert both.reader.history("hero")[-1] == change
 
 
 def test_a_revision_is_never_rewritten(both) -> None:

@@ -19,6 +19,7 @@ from engine.records import (
     Assignment,
     Candidate,
     DrawKey,
+    Entry,
     Erasure,
     Exposure,
     Group,
@@ -82,6 +83,9 @@ def assignments(draw: st.DrawFn) -> Assignment:
             distribution=st.tuples(*(st.integers(1, ONE) for _ in eligible)),
             context=CONTEXTS,
             candidates=st.tuples(*(st.builds(Candidate, st.just(name), CONTEXTS) for name in in_order)),
+            population=SMALL,
+            is_remembered=st.booleans(),
+            kept_from=IDS | st.just(""),
             keep_probability=FINITE,
             hash_version=SMALL,
             draw_version=SMALL,
@@ -133,24 +137,31 @@ SNAPSHOTS = st.builds(
 )
 
 
+def record_of(table: str, entry: Entry) -> bytes:
+    """Return the message in the row of an entry of a table."""
+    record = dict(zip(COLUMNS[table], to_row(entry), strict=True))["record"]
+    assert isinstance(record, bytes)
+    return record
+
+
 @given(assignments())
 def test_an_assignment_survives(entry: Assignment) -> None:
-    assert rows.from_record("assignments", to_row(entry)[-1], entry.unit.id) == entry
+    assert rows.from_record("assignments", record_of("assignments", entry), entry.unit.id) == entry
 
 
 @given(EXPOSURES)
 def test_an_exposure_survives(entry: Exposure) -> None:
-    assert rows.from_record("exposures", to_row(entry)[-1], "") == entry
+    assert rows.from_record("exposures", record_of("exposures", entry), "") == entry
 
 
 @given(OUTCOMES)
 def test_an_outcome_survives(entry: Outcome) -> None:
-    assert rows.from_record("outcomes", to_row(entry)[-1], entry.unit.id if entry.unit else "") == entry
+    assert rows.from_record("outcomes", record_of("outcomes", entry), entry.unit.id if entry.unit else "") == entry
 
 
 @given(ERASURES)
 def test_an_erasure_survives(entry: Erasure) -> None:
-    assert rows.from_record("erasures", to_row(entry)[-1], "") == entry
+    assert rows.from_record("erasures", record_of("erasures", entry), "") == entry
 
 
 @given(SNAPSHOTS)
@@ -161,7 +172,7 @@ def test_a_snapshot_survives(snapshot: Snapshot) -> None:
 @given(assignments())
 def test_a_scrubbed_record_tells_nothing_about_the_unit(entry: Assignment) -> None:
     bare = replace(entry, context={}, candidates=(), request_id="", unit=Unit(entry.unit.type, ""))
-    assert rows.from_record("assignments", rows.scrubbed(to_row(entry)[-1]), "") == bare
+    assert rows.from_record("assignments", rows.scrubbed(record_of("assignments", entry)), "") == bare
 
 
 @given(st.dictionaries(NAMES, FINITE, min_size=2, max_size=6))
@@ -218,6 +229,7 @@ def test_an_enum_has_the_contracts_names(ours: type, theirs: type, prefix: str) 
 IN_COLUMN = {
     "assignment_id": lambda entry: bytes.fromhex(entry.assignment_id) or None,
     "snapshot": lambda entry: bytes.fromhex(entry.snapshot),
+    "kept_from": lambda entry: bytes.fromhex(entry.kept_from),
     "draw_key": lambda entry: reason_pb2.DrawKey.Value(f"DRAW_KEY_{entry.draw_key.name}"),
     "reason": lambda entry: entry.reason.value,
     "group_name": lambda entry: entry.group.value,
@@ -245,6 +257,8 @@ DRAWN = Assignment(
     group_weight=5,
     eligible=("plain", "bold"),
     distribution=(ONE - 6, 6),
+    is_remembered=True,
+    kept_from="ef" * 16,
     source=Source.IMPORTED,
     keep_probability=0.5,
     node_id="n1",

@@ -1,0 +1,97 @@
+"""Experiments and the population in memory: how they are saved, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+
+from engine.experiments import Change, Experiment, ExperimentState
+from engine.funnel import Population, PopulationChange, PopulationState
+from engine.storage.identity import POPULATION, check_etag, check_revision, etag_before
+
+
+class MemoryRegistry:
+    """What a store in memory keeps beside its log.
+
+    >>> MemoryRegistry().catalog_revision()
+    0
+    """
+
+    def __init__(self) -> None:
+        self._states: dict[str, ExperimentState] = {}
+        self._definitions: dict[tuple[str, int], Experiment] = {}
+        self._populations = [PopulationState()]
+        self._changes: list[Change | PopulationChange] = []
+
+    def save(self, state: ExperimentState, change: Change, expected_etag: str) -> None:
+        """Make `state` the current one and add `change` to the history."""
+        self._check(state, expected_etag)
+        definition = self._definitions.setdefault(_revision(state), deepcopy(state.experiment))
+        self._states[state.experiment.experiment_id] = replace(state, experiment=definition)
+        self._changes.append(change)
+
+    def save_population(
+        self, state: PopulationState, change: PopulationChange, moved: Sequence[tuple[ExperimentState, Change]]
+    ) -> None:
+        """Make `state` the population, and `moved` the experiments' current states."""
+        check_revision(self._populations[-1].revision, state.revision)
+        for experiment, _ in moved:
+            self._check(experiment, etag_before(experiment))
+        self._populations.append(deepcopy(state))
+        self._changes.append(change)
+        for experiment, its_change in moved:
+            self.save(experiment, its_change, etag_before(experiment))
+
+    def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
+        """Make `snapshot` the live one if the experiment is still in `epoch`."""
+        stored = self._states.get(experiment_id)
+        if stored is not None and stored.epoch == epoch:
+            self._states[experiment_id] = replace(stored, snapshot=snapshot)
+
+    def state(self, experiment_id: str) -> ExperimentState | None:
+        """Return an experiment with its state, or None."""
+        return deepcopy(self._states.get(experiment_id))
+
+    def states(self) -> list[ExperimentState]:
+        """Return all experiments with their states, by id."""
+        return [deepcopy(self._states[experiment_id]) for experiment_id in sorted(self._states)]
+
+    def definition(self, experiment_id: str, revision: int) -> Experiment | None:
+        """Return a revision's definition, or None."""
+        return deepcopy(self._definitions.get((experiment_id, revision)))
+
+    def history(self, experiment_id: str) -> list[Change]:
+        """Return the changes of an experiment, oldest first."""
+        return [each for each in self._changes if isinstance(each, Change) and each.experiment_id == experiment_id]
+
+    def population(self) -> PopulationState:
+        """Return the population with its revision."""
+        return deepcopy(self._populations[-1])
+
+    def population_at(self, revision: int) -> Population | None:
+        """Return a revision of the population, or None."""
+        found = (each.population for each in self._populations if each.revision == revision)
+        return deepcopy(next(found, None))
+
+    def population_history(self) -> list[PopulationChange]:
+        """Return the changes of the population, oldest first."""
+        return [each for each in self._changes if isinstance(each, PopulationChange)]
+
+    def catalog_revision(self) -> int:
+        """Return the number of the latest change, or 0."""
+        return len(self._changes)
+
+    def changed_since(self, catalog_revision: int) -> Mapping[str, int]:
+        """Return what changed later, with the number of its latest change."""
+        later = enumerate(self._changes[catalog_revision:], catalog_revision + 1)
+        return {each.experiment_id if isinstance(each, Change) else POPULATION: number for number, each in later}
+
+    def _check(self, state: ExperimentState, expected_etag: str) -> None:
+        experiment_id = state.experiment.experiment_id
+        stored = self._states.get(experiment_id)
+        check_etag(experiment_id, stored.etag if stored else None, expected_etag)
+
+
+def _revision(state: ExperimentState) -> tuple[str, int]:
+    return state.experiment.experiment_id, state.revision
