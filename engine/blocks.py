@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.errors import InvalidExperiment
@@ -88,6 +88,16 @@ class Node:
             return timedelta(days, seconds, micros, minutes=minutes, hours=hours)
         except OverflowError:
             raise self.wrong("a duration that is not that long") from None
+
+    def time(self) -> datetime:
+        """Return a time that says its zone, such as 2026-12-01T09:00:00Z."""
+        try:
+            moment = datetime.fromisoformat(self.content) if isinstance(self.content, str) else None
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise self.wrong("a time with its zone, such as 2026-12-01T09:00:00Z or 2026-12-01T09:00:00+01:00")
+        return moment
 
     def items(self) -> tuple[Node, ...]:
         """Return the items of a list."""
@@ -196,3 +206,12 @@ def duration_text(duration: timedelta) -> str:
     fraction = f".{duration.microseconds:06d}".rstrip("0") if duration.microseconds else ""
     tail = f"{seconds}{fraction}s" if seconds or fraction else ""
     return "".join(f"{count}{unit}" for count, unit in parts if count) + tail or "0s"
+
+
+def time_text(moment: datetime) -> str:
+    """Return an aware time as it is written in a file.
+
+    >>> time_text(datetime(2026, 12, 1, 9, tzinfo=UTC))
+    '2026-12-01T09:00:00Z'
+    """
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

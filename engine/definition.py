@@ -6,30 +6,15 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 from engine.errors import InvalidExperiment
-from engine.experiments import (
-    ContextualSpec,
-    Experiment,
-    Factor,
-    FieldType,
-    FixedSpec,
-    RewardTerm,
-    ThompsonSpec,
-    Variant,
-)
-from engine.metric_rules import (
-    MAX_WINDOW,
-    SUM_TOLERANCE,
-    bad_names,
-    metric_problems,
-    plan_problems,
-    reward_problems,
-    with_windows,
-)
+from engine.experiments import Experiment, Factor, FieldType, RewardTerm, Variant
+from engine.funnel_rules import funnel_in_one_form, funnel_problems
+from engine.metric_rules import MAX_WINDOW, bad_names, metric_problems, plan_problems, reward_problems, with_windows
+from engine.policy_rules import policy_in_one_form, policy_problems
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 MAX_VARIANTS = 1000
@@ -57,11 +42,12 @@ def define(experiment: Experiment) -> Experiment:
     first = variants[0].name if variants else ""
     control = experiment.control or first
     complete = replace(
-        experiment,
+        funnel_in_one_form(experiment),
         variants=tuple(replace(each, payload=_canonical(each.payload) or each.payload) for each in variants),
         metrics=with_windows(experiment.metrics),
         control=control,
         default=experiment.default or control,
+        policy=policy_in_one_form(experiment.policy),
         seed=experiment.seed or experiment.experiment_id,
         reward=experiment.reward or default_reward(experiment),
     )
@@ -112,8 +98,9 @@ def _problems(experiment: Experiment) -> Iterator[str]:
     yield from _context_problems(experiment)
     yield from metric_problems(experiment)
     yield from reward_problems(experiment)
-    yield from _policy_problems(experiment)
+    yield from policy_problems(experiment)
     yield from plan_problems(experiment)
+    yield from funnel_problems(experiment)
 
 
 def _naming_problems(experiment: Experiment) -> Iterator[str]:
@@ -164,34 +151,3 @@ def _context_problems(experiment: Experiment) -> Iterator[str]:
     flags = [declared.name for declared in experiment.context if declared.type is FieldType.FLAG]
     if experiment.requires_consent and experiment.requires_consent not in flags:
         yield f"`requires_consent` names {experiment.requires_consent!r}, which must be declared in `context` as a flag"
-
-
-def _policy_problems(experiment: Experiment) -> Iterator[str]:
-    policy = experiment.policy
-    if isinstance(policy, FixedSpec):
-        yield from _weight_problems(experiment, policy.weights)
-        return
-    if not 0 < policy.floor <= 1:
-        yield f"the floor is {policy.floor:g} and must be in (0, 1]: the total that all variants share"
-    if not 0 <= policy.control_share < 1:
-        yield f"the control share is {policy.control_share:g} and must be in [0, 1)"
-    if policy.publish_every < 1:
-        yield "`publish_every` must be at least 1"
-    if isinstance(policy, ThompsonSpec) and not all(1 <= n < math.inf for n in (policy.prior_alpha, policy.prior_beta)):
-        yield "the prior's alpha and beta must be at least 1, and finite"
-    if isinstance(policy, ContextualSpec) and not 0 < policy.gamma < math.inf:
-        yield "gamma must be a positive number"
-
-
-def _weight_problems(experiment: Experiment, weights: Mapping[str, float]) -> Iterator[str]:
-    if not weights:
-        return
-    names = [variant.name for variant in experiment.variants]
-    for name in weights.keys() - set(names):
-        yield f"a weight names {name!r}, which is no variant"
-    for name in names:
-        if not 0 < weights.get(name, 0) <= 1:
-            yield f"variant {name!r} needs a weight in (0, 1]: leave the variant out if nobody is to get it"
-    total = math.fsum(weights.values())
-    if abs(total - 1) > SUM_TOLERANCE:
-        yield f"the weights sum to {total:g} and must sum to 1"

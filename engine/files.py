@@ -8,28 +8,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine import forms
+from engine import forms, funnel_forms, policy_forms
 from engine.blocks import Block, Node, duration_text
 from engine.definition import define
 from engine.errors import InvalidExperiment
 from engine.experiments import Experiment, ExposureRule
+from engine.form_pieces import Reader, only_one
+from engine.funnel import Funnel
 from engine.yaml_text import MAX_BYTES, not_text, parse, too_long, write
 
 __all__ = ["Block", "Node", "dump", "load", "parse", "read", "read_text"]
 
 _UNIT = "customer"
 
-_READERS: Mapping[str, forms.Reader] = {
-    "experiment": forms.only_one,
+_READERS: Mapping[str, Reader] = {
+    "experiment": only_one,
     "brief": forms.brief,
-    "unit": forms.only_one,
+    "unit": only_one,
+    "fallback_unit": funnel_forms.fallback_unit,
+    "sticky": funnel_forms.sticky,
     "context": forms.context,
-    "requires_consent": forms.only_one,
+    "requires_consent": only_one,
+    **funnel_forms.FUNNEL,
     "factors": forms.factors,
     "variants": forms.variants,
-    "control": forms.only_one,
-    "default": forms.only_one,
-    "policy": forms.policy,
+    "control": only_one,
+    "default": only_one,
+    "killed": Node.texts,
+    "forced": funnel_forms.forced,
+    "policy": policy_forms.policy,
     "metrics": forms.metrics,
     "reward": forms.reward,
     "exposure": forms.exposure,
@@ -52,7 +59,8 @@ def load(text: str, name: str = "the file") -> Experiment:
     given = parse(text, name).read(**_READERS)
     if "experiment" not in given:
         raise InvalidExperiment(f"{name}: `experiment` is missing: name it, such as `experiment: home-offer`")
-    complete = {"variants": (), "metrics": (), "experiment_id": given.pop("experiment"), **given}
+    funnel = Funnel(**{field: given.pop(field) for field in funnel_forms.FUNNEL if field in given})
+    complete = {"variants": (), "metrics": (), "experiment_id": given.pop("experiment"), "funnel": funnel, **given}
     try:
         return define(Experiment(**complete))
     except InvalidExperiment as error:
@@ -100,13 +108,18 @@ def dump(experiment: Experiment) -> str:
         "experiment": experiment.experiment_id,
         "brief": forms.brief_data(experiment.brief),
         "unit": _unless(experiment.unit, _UNIT),
+        "fallback_unit": experiment.fallback_unit,
+        "sticky": funnel_forms.sticky_data(experiment.sticky),
         "context": forms.context_data(experiment.context),
         "requires_consent": experiment.requires_consent,
+        **funnel_forms.funnel_data(experiment.funnel),
         "factors": forms.factors_data(experiment.factors),
         "variants": forms.variants_data(experiment),
         "control": _unless(experiment.control, experiment.variants[0].name),
         "default": _unless(experiment.default, experiment.control),
-        "policy": forms.policy_data(experiment.policy),
+        "killed": list(experiment.killed),
+        "forced": funnel_forms.forced_data(experiment.forced),
+        "policy": policy_forms.policy_data(experiment),
         "metrics": forms.metrics_data(experiment.metrics),
         "reward": forms.reward_data(experiment),
         "exposure": _unless(experiment.exposure.value, ExposureRule.ASSIGNED.value),

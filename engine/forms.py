@@ -6,15 +6,12 @@ A reader takes a Node; a writer returns plain data, without what a file can leav
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from enum import Enum
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from engine.blocks import Block, Node, duration_text
+from engine.blocks import Node, duration_text
 from engine.definition import combinations, default_reward
 from engine.experiments import (
-    POLICY_SPECS,
     Better,
     Boundary,
     Brief,
@@ -23,34 +20,31 @@ from engine.experiments import (
     ExposureRule,
     Factor,
     FieldType,
-    FixedSpec,
     Looking,
     Metric,
     MetricKind,
     Plan,
-    PolicySpec,
     RewardTerm,
     Role,
     Variant,
 )
+from engine.form_pieces import (
+    Reader,
+    by_name,
+    changed,
+    names_or_fields,
+    numbers_by_name,
+    replaced,
+    texts_by_name,
+    value_of,
+    word,
+)
 from engine.records import ContextValue
-
-_T = TypeVar("_T")
-_E = TypeVar("_E", bound=Enum)
-Reader = Callable[[Node], Any]
-"""Makes a part of an experiment of a value in a file."""
-
-
-def only_one(node: Node) -> str:
-    """Read one name where there can be no list of them, such as the control."""
-    if not isinstance(node.content, str):
-        raise node.wrong(f"one name: name one {node.name}")
-    return node.content
 
 
 def exposure(node: Node) -> ExposureRule:
     """Read `assigned` or `reported`."""
-    return _word(ExposureRule)(node)
+    return word(ExposureRule)(node)
 
 
 def brief(node: Node) -> Brief:
@@ -60,7 +54,7 @@ def brief(node: Node) -> Brief:
 
 def brief_data(brief: Brief) -> dict[str, str]:
     """Return what the brief says."""
-    return _changed(brief, Brief())
+    return changed(brief, Brief())
 
 
 def context(node: Node) -> tuple[ContextField, ...]:
@@ -82,7 +76,7 @@ def _field_type(node: Node) -> FieldType:
         return FieldType.TEXTS
     if node.content not in ("number", "text", "flag"):
         raise node.wrong("number, text, flag or [text]")
-    return _word(FieldType)(node)
+    return word(FieldType)(node)
 
 
 def context_data(declared: tuple[ContextField, ...]) -> dict[str, object]:
@@ -97,19 +91,19 @@ def _field_data(field: ContextField) -> object:
 
 def variants(node: Node) -> tuple[Variant, ...]:
     """Read the variants: names with fields, or a plain list of names."""
-    return _by_name(node, lambda name, block: Variant(name, **block.read(**_VARIANT)))
+    return by_name(node, lambda name, block: Variant(name, **block.read(**_VARIANT)))
 
 
 def variants_data(experiment: Experiment) -> Mapping[str, Any] | list[str]:
     """Return the variants, or nothing where the factors generate them."""
     if experiment.factors and experiment.variants == tuple(combinations(experiment.factors)):
         return {}
-    return _names_or_fields({variant.name: _variant_data(variant) for variant in experiment.variants})
+    return names_or_fields({variant.name: _variant_data(variant) for variant in experiment.variants})
 
 
 def _variant_data(variant: Variant) -> dict[str, Any]:
-    changed = _changed(variant, Variant(variant.name))
-    return _replaced(changed, payload=json.loads, features=_features_data, levels=dict)
+    own = changed(variant, Variant(variant.name))
+    return replaced(own, payload=json.loads, features=_features_data, levels=dict)
 
 
 def _payload(node: Node) -> str:
@@ -145,50 +139,25 @@ def factors_data(factors: tuple[Factor, ...]) -> dict[str, list[str]]:
     return {factor.name: list(factor.levels) for factor in factors}
 
 
-def policy(node: Node) -> PolicySpec:
-    """Read the word of a policy, alone or with its settings."""
-    named = {node.content: None} if isinstance(node.content, str) else dict(node.block())
-    if len(named) != 1 or not named.keys() <= POLICY_SPECS.keys():
-        raise node.wrong(f"one of {', '.join(POLICY_SPECS)}, such as `policy: thompson`")
-    ((word, settings),) = named.items()
-    spec = POLICY_SPECS[word]
-    return spec(**settings.block().read(**_settings(spec))) if settings else spec()
-
-
-def _settings(spec: type[PolicySpec]) -> dict[str, Reader]:
-    """Return a reader for every setting, by the type of the setting's default."""
-    readers: dict[type, Reader] = {float: Node.number, int: Node.whole, dict: _numbers_by_name}
-    defaults = spec()
-    return {field.name: readers[type(getattr(defaults, field.name))] for field in fields(spec)}
-
-
-def policy_data(policy: PolicySpec) -> object:
-    """Return the word of a policy, with the settings that are not its defaults; nothing for an even test."""
-    changed = _changed(policy, type(policy)())
-    if not changed:
-        return None if isinstance(policy, FixedSpec) else policy.kind
-    return {policy.kind: _replaced(changed, weights=dict)}
-
-
 def metrics(node: Node) -> tuple[Metric, ...]:
     """Read the metrics: names with fields, or a plain list of names."""
-    return _by_name(node, lambda name, block: Metric(name, **block.read(**_METRIC)))
+    return by_name(node, lambda name, block: Metric(name, **block.read(**_METRIC)))
 
 
 def metrics_data(metrics: tuple[Metric, ...]) -> Mapping[str, Any] | list[str]:
     """Return the metrics."""
-    return _names_or_fields({metric.name: _metric_data(metric) for metric in metrics})
+    return names_or_fields({metric.name: _metric_data(metric) for metric in metrics})
 
 
 def _metric_data(metric: Metric) -> dict[str, Any]:
-    return _replaced(
-        _changed(metric, Metric(metric.name)),
-        kind=_value_of,
+    return replaced(
+        changed(metric, Metric(metric.name)),
+        kind=value_of,
         window=duration_text,
         after=duration_text,
         range=list,
-        better=_value_of,
-        role=_value_of,
+        better=value_of,
+        role=value_of,
         covariates=list,
     )
 
@@ -208,13 +177,13 @@ def plan(node: Node) -> Plan:
 def plan_data(plan: Plan) -> dict[str, Any]:
     """Return what of the plan is not its default."""
     written = {field: name for name, field in _PLAN_FIELDS.items()}
-    changed = _replaced(_changed(plan, Plan()), looking=_value_of, boundary=_value_of)
-    return {written.get(field, field): value for field, value in changed.items()}
+    own = replaced(changed(plan, Plan()), looking=value_of, boundary=value_of)
+    return {written.get(field, field): value for field, value in own.items()}
 
 
 def reward(node: Node) -> tuple[RewardTerm, ...]:
     """Read the weights by metric."""
-    return tuple(RewardTerm(metric, weight) for metric, weight in _numbers_by_name(node).items())
+    return tuple(RewardTerm(metric, weight) for metric, weight in numbers_by_name(node).items())
 
 
 def reward_data(experiment: Experiment) -> dict[str, float]:
@@ -223,55 +192,9 @@ def reward_data(experiment: Experiment) -> dict[str, float]:
     return {term.metric: term.weight for term in given}
 
 
-def _by_name(node: Node, make: Callable[[str, Block], _T]) -> tuple[_T, ...]:
-    """Return one thing for every name, of a mapping of names to fields or of a plain list of names."""
-    if isinstance(node.content, tuple):
-        return tuple(make(item.text(), Block(node.name, item.file, item.line, {})) for item in node.items())
-    return tuple(make(name, each.block()) for name, each in node.block().items())
-
-
-def _names_or_fields(by_name: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | list[str]:
-    return by_name if any(by_name.values()) else list(by_name)
-
-
-def _texts_by_name(node: Node) -> dict[str, str]:
-    return {name: each.text() for name, each in node.block().items()}
-
-
-def _numbers_by_name(node: Node) -> dict[str, float]:
-    return {name: each.number() for name, each in node.block().items()}
-
-
-def _word(words: type[_E]) -> Callable[[Node], _E]:
-    """Return the reader of one of some words."""
-    known = {word.value: word for word in words}
-    *others, last = known
-
-    def read(node: Node) -> _E:
-        if not isinstance(node.content, str) or node.content not in known:
-            raise node.wrong(f"{', '.join(others)} or {last}")
-        return known[node.content]
-
-    return read
-
-
-def _value_of(word: Enum) -> str:
-    return str(word.value)
-
-
-def _changed(record: _T, default: _T) -> dict[str, Any]:
-    """Return the fields of a record in which it differs from another one."""
-    values = {field.name: getattr(record, field.name) for field in fields(record)}  # type: ignore[arg-type]  # a dataclass
-    return {name: value for name, value in values.items() if value != getattr(default, name)}
-
-
-def _replaced(data: dict[str, Any], **writers: Callable[[Any], object]) -> dict[str, Any]:
-    return {name: writers[name](value) if name in writers else value for name, value in data.items()}
-
-
-_VARIANT: Mapping[str, Reader] = {"payload": _payload, "features": _features, "levels": _texts_by_name}
+_VARIANT: Mapping[str, Reader] = {"payload": _payload, "features": _features, "levels": texts_by_name}
 _METRIC: Mapping[str, Reader] = {
-    "kind": _word(MetricKind),
+    "kind": word(MetricKind),
     "of": Node.text,
     "per": Node.text,
     "window": Node.duration,
@@ -280,16 +203,16 @@ _METRIC: Mapping[str, Reader] = {
     "winsor": Node.number,
     "range": _range,
     "quantile": Node.number,
-    "better": _word(Better),
-    "role": _word(Role),
+    "better": word(Better),
+    "role": word(Role),
     "margin": Node.number,
     "effect": Node.number,
     "covariates": Node.texts,
 }
 _PLAN: Mapping[str, Reader] = {
-    "look": _word(Looking),
+    "look": word(Looking),
     "looks": Node.whole,
-    "boundary": _word(Boundary),
+    "boundary": word(Boundary),
     "units": Node.whole,
     "power": Node.number,
 }

@@ -10,13 +10,14 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from engine.errors import PolicyFailed, SnapshotRefused
-from engine.experiments import Experiment, ExperimentState, FixedSpec, Status
-from engine.policies import LearningPolicy, Policy, build
+from engine.experiments import Experiment, ExperimentState, Status
+from engine.policies import Policy, learned_policy
 from engine.policies.features import schema
 from engine.ports import Reader, SnapshotStore
 from engine.randomness import content_hash
 from engine.records import Context, Entry, Probe, Reward, Snapshot
 from engine.rewards import RewardLedger
+from engine.specs import LearningSpec
 
 PROBE_TOLERANCE = 1e-6
 """How far a restored policy's probabilities may be from those that were written down with it."""
@@ -34,7 +35,7 @@ def next_snapshot(experiment: Experiment, epoch: int, parent: Snapshot | None, r
     """
     # Restored each time, because the bytes that VW writes depend on it: so a killed learner and an undisturbed one
     # write the same.
-    policy = _learning_policy(experiment, parent.blob if parent else b"")
+    policy = learned_policy(experiment, parent.blob if parent else b"")
     policy.learn([reward for reward in rewards if reward.assignment.unit.id])
     blob = policy.serialize()
     return Snapshot(
@@ -62,14 +63,14 @@ def verify(snapshot: Snapshot, experiment: Experiment) -> Policy:
     """
     if content_hash(snapshot.blob) != snapshot.hash:
         raise _refused(snapshot, "its content is not what its name says: restore learning.db from a backup")
-    expected = _learning_policy(experiment)
+    expected = learned_policy(experiment)
     if snapshot.library != expected.library:
         raise _refused(snapshot, f"{snapshot.library} wrote it and this is {expected.library}: learn it anew")
     if snapshot.policy != experiment.policy.kind or snapshot.arguments != expected.arguments:
         raise _refused(snapshot, "its policy was configured differently: learn it anew")
     if snapshot.schema != schema(experiment):
         raise _refused(snapshot, "it knows other fields or variants than the experiment has: learn it anew")
-    policy = build(experiment, snapshot.blob)
+    policy = learned_policy(experiment, snapshot.blob)
     if not all(_answers(policy, experiment, probe) for probe in snapshot.probes):
         raise _refused(snapshot, "restored, it does not answer as its learner did: learn it anew")
     return policy
@@ -83,7 +84,7 @@ class Learner:
 
     def __init__(self, state: ExperimentState, resume: Snapshot | None = None) -> None:
         spec = state.experiment.policy
-        assert not isinstance(spec, FixedSpec), "a fixed policy does not learn"
+        assert isinstance(spec, LearningSpec), "asked only of a policy that learns: see _learns"
         self.resume = resume
         self._experiment, self._epoch, self._publish_every = state.experiment, state.epoch, spec.publish_every
         self._ledger = RewardLedger(state.experiment, state.epoch)
@@ -191,16 +192,9 @@ def _verifies(snapshot: Snapshot, experiment: Experiment) -> bool:
     return True
 
 
-def _learning_policy(experiment: Experiment, blob: bytes = b"") -> LearningPolicy:
-    policy = build(experiment, blob)
-    if not isinstance(policy, LearningPolicy):
-        raise SnapshotRefused(f"{experiment.experiment_id!r} has a policy that does not learn: it needs no snapshot")
-    return policy
-
-
 def _probes(experiment: Experiment, blob: bytes, rewards: Sequence[Reward]) -> tuple[Probe, ...]:
     # A policy of its own answers, because being asked changes the bytes that VW writes.
-    policy = build(experiment, blob)
+    policy = learned_policy(experiment, blob)
     names = tuple(variant.name for variant in experiment.variants)
     return tuple(
         Probe(context, names, tuple(map(float, policy.distribution(context, experiment.variants))))

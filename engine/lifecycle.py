@@ -7,13 +7,17 @@ A draft may be archived unseen. Nothing comes back from concluded, because a con
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.definition import define
+from engine.edits import HAS_UNITS, changed_fields, changed_in_population, moves_units, population_moves_units
 from engine.errors import InvalidRequest, InvalidTransition, StaleEtag
-from engine.experiments import Change, Experiment, ExperimentState, Metric, Status
+from engine.experiments import Change, Experiment, ExperimentState, Status
+from engine.funnel import Population, PopulationChange, PopulationState
+from engine.population_rules import IN_USE, check_population, define_population
+from engine.ramping import ramp_after_edit, ramp_step
 
 _ACTIONS: Mapping[tuple[Status, Status], str] = {
     (Status.DRAFT, Status.RUNNING): "start",
@@ -24,15 +28,6 @@ _ACTIONS: Mapping[tuple[Status, Status], str] = {
     (Status.CONCLUDED, Status.ARCHIVED): "archive",
     (Status.DRAFT, Status.ARCHIVED): "archive",
 }
-
-_MOVES_NOBODY = ("brief", "plan", "segments")
-"""Fields that neither move a unit nor change what a policy does."""
-
-_LEARNED_FROM = ("metrics", "grace")
-"""Fields that move nobody in a test, and that a policy that learns depends on."""
-
-_HOW_READ = ("winsor", "range", "quantile", "better", "role", "margin", "effect", "covariates")
-"""Fields of a metric that say how a report reads it, and change no reward."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +52,28 @@ def create(experiment: Experiment, author: Author) -> tuple[ExperimentState, Cha
 def update(state: ExperimentState, experiment: Experiment, etag: str, author: Author) -> tuple[ExperimentState, Change]:
     """Return the next revision; a change that moves units opens an epoch, except in a draft, where nobody is.
 
+    A ramp that was edited goes on from the last step that lets in nobody who is not in by now.
+
     Raises:
         InvalidExperiment: a rule is broken.
         InvalidTransition: the experiment is concluded or archived.
         StaleEtag: somebody was faster.
     """
     _check_etag(state, etag)
-    if state.status in (Status.CONCLUDED, Status.ARCHIVED):
+    if state.status not in IN_USE:
         raise InvalidTransition(f"{state.experiment.experiment_id!r} is {state.status.value}: apply it under a new id")
     defined = define(experiment)
-    moved = state.status is not Status.DRAFT and moves_units(state.experiment, defined)
-    changed = replace(
-        state,
-        experiment=defined,
-        revision=state.revision + 1,
-        epoch=state.epoch + moved,
-        snapshot="" if moved else state.snapshot,
-    )
-    return _next(changed, author, "update")
+    changed = replace(state, experiment=defined, revision=state.revision + 1)
+    if state.status in HAS_UNITS:
+        changed = ramp_after_edit(state, changed, author.at)
+        changed = _in_next_epoch(changed) if moves_units(state, changed) else changed
+    return _next(changed, author, "update", changed_fields(state.experiment, defined))
 
 
 def transition(state: ExperimentState, to: Status, etag: str, author: Author) -> tuple[ExperimentState, Change]:
     """Return the state after a step of the lifecycle; an empty etag moves whatever is there.
+
+    The time in a step of the ramp begins anew with every start: none passes while the experiment is paused.
 
     Raises:
         InvalidTransition: the lifecycle does not go there from here.
@@ -89,24 +84,79 @@ def transition(state: ExperimentState, to: Status, etag: str, author: Author) ->
     action = _ACTIONS.get((state.status, to))
     if action is None:
         raise InvalidTransition(_no_way(state, to))
-    return _next(replace(state, status=to), author, action)
+    changed = replace(state, status=to, step_at=author.at if to is Status.RUNNING else state.step_at)
+    return _next(replace(changed, step=0) if action == "start" else changed, author, action)
 
 
-def moves_units(before: Experiment, after: Experiment) -> bool:
-    """Whether units could get another variant, or a policy learn something else, by this change."""
-    free = _MOVES_NOBODY if after.policy.learns else (*_MOVES_NOBODY, *_LEARNED_FROM)
-    was, becomes = _as_learned_from(before), _as_learned_from(after)
-    return replace(was, **{name: getattr(becomes, name) for name in free}) != becomes
+def move_ramp(
+    state: ExperimentState, step: int, etag: str, author: Author, *, early: bool = False
+) -> tuple[ExperimentState, Change]:
+    """Return the state at another step of its ramp; an empty etag moves whatever is there.
+
+    Up goes one step at a time, once the current one has lasted as long as it says, or `early`. Down goes to any step,
+    or to ROLLED_BACK, where nobody is in; that opens an epoch.
+
+    Raises:
+        InvalidTransition: it is not running, has no ramp or no such step, or the ramp does not go there from here, or
+            not yet.
+        InvalidRequest: nobody signs for it, or says why.
+        StaleEtag: somebody was faster.
+    """
+    if etag:
+        _check_etag(state, etag)
+    if not author.reason.strip():
+        raise InvalidRequest("a ramp is moved for a reason: say in `reason` what was found")
+    moved = ramp_step(state, step, author.at, early=early)
+    return _next(_in_next_epoch(moved) if moved.traffic < state.traffic else moved, author, "ramp", (f"step {step}",))
 
 
-def _as_learned_from(experiment: Experiment) -> Experiment:
-    plain = {name: getattr(Metric(""), name) for name in _HOW_READ}
-    return replace(experiment, metrics=tuple(replace(metric, **plain) for metric in experiment.metrics))
+def update_population(
+    before: PopulationState, population: Population, etag: str, states: Iterable[ExperimentState], author: Author
+) -> tuple[PopulationState, PopulationChange, list[tuple[ExperimentState, Change]]]:
+    """Return the next revision of what all experiments share, and the experiments whose units it moves, in new epochs.
+
+    Raises:
+        InvalidPopulation: a rule is broken, or something is gone that an experiment uses.
+        InvalidRequest: nothing changes, or nobody signs for it.
+        StaleEtag: somebody was faster.
+    """
+    if etag != before.etag:
+        raise StaleEtag("the population was changed in between: read it again, then change that")
+    _check_signed(author)
+    experiments = list(states)
+    after = PopulationState(define_population(population), before.revision + 1)
+    check_population(after.population, experiments)
+    changed = changed_in_population(before.population, after.population)
+    if not changed:
+        raise InvalidRequest("nothing changes: the population is like this already")
+    change = PopulationChange(after.revision, author.at, author.actor, author.reason, changed)
+    told = replace(author, reason=_because_of(change))
+    moved = [state for state in experiments if _is_moved(state, before.population, after.population)]
+    return after, change, [_next(_in_next_epoch(state), told, "population") for state in moved]
+
+
+def _is_moved(state: ExperimentState, before: Population, after: Population) -> bool:
+    return state.status in HAS_UNITS and population_moves_units(state, before, after)
+
+
+def _because_of(change: PopulationChange) -> str:
+    """Return the reason of what follows from a change of the population."""
+    what = f"revision {change.revision} of the population changed its {' and '.join(change.fields)}"
+    return f"{what}: {change.reason}" if change.reason else what
+
+
+def _in_next_epoch(state: ExperimentState) -> ExperimentState:
+    return replace(state, epoch=state.epoch + 1, snapshot="")
 
 
 def _check_etag(state: ExperimentState, etag: str) -> None:
     if etag != state.etag:
         raise StaleEtag(f"{state.experiment.experiment_id!r} was changed in between: read it again, then change that")
+
+
+def _check_signed(author: Author) -> None:
+    if not author.actor.strip():
+        raise InvalidRequest("every change is signed: say who makes it in `actor`")
 
 
 def _no_way(state: ExperimentState, to: Status) -> str:
@@ -115,18 +165,20 @@ def _no_way(state: ExperimentState, to: Status) -> str:
     return f"{state.experiment.experiment_id!r} is {state.status.value} and cannot become {to.value}: {possible}"
 
 
-def _next(state: ExperimentState, author: Author, action: str) -> tuple[ExperimentState, Change]:
-    if not author.actor.strip():
-        raise InvalidRequest("every change is signed: say who makes it in `actor`")
-    changed = replace(state, etag=str(int(state.etag) + 1))
+def _next(
+    state: ExperimentState, author: Author, action: str, changed: tuple[str, ...] = ()
+) -> tuple[ExperimentState, Change]:
+    _check_signed(author)
+    after = replace(state, etag=str(int(state.etag) + 1))
     change = Change(
-        state.experiment.experiment_id,
+        after.experiment.experiment_id,
         author.at,
         author.actor,
         action,
         author.reason,
-        changed.status,
-        changed.revision,
-        changed.epoch,
+        after.status,
+        after.revision,
+        after.epoch,
+        changed,
     )
-    return changed, change
+    return after, change

@@ -20,7 +20,7 @@ from typing import Any
 from engine.errors import InvalidExperiment
 from engine.experiments import Experiment, ExposureRule, Metric, MetricKind
 from engine.metric_rules import why_no_reward
-from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reward
+from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reason, Reward
 from engine.timeline import Observed, Row, Timeline, add, drop
 
 _Key = tuple[str, int]
@@ -87,6 +87,9 @@ class RewardLedger:
       credited to the unit's latest exposed row whose window holds it, and that may be a fallback's or the control
       group's. An outcome is credited once in each metric that is made of it; before a metric's `after` it earns nothing
       there.
+    - A sticky answer trains nothing and stands for the draw that it repeats, another unit's too: outcomes that would be
+      its own, and its exposure, are the draw's, as long as that one's window holds them. Answers for quality assurance
+      are not held.
     - A row matures `maturity_age` after its exposure, whatever it earned, in the order of `Reward.key`. Where
       exposures are reported, a row without one is dropped when `maturity_age` has passed since it was assigned; an
       exposure reported later than that does not train.
@@ -156,15 +159,16 @@ class RewardLedger:
     def _credited(self, row: Row) -> list[Observed]:
         """Take out of what is held what is this row's, and return what of it stands."""
         own = [observed for observed in self._held.pop(row.key, ()) if observed.is_in_window(row)]
-        timeline = self._timelines[row.unit_key]
-        if timeline.observed:
-            own += timeline.take(row)
+        for each in (row, *row.repeats) if row.draw is None else ():
+            timeline = self._timelines.get(each.unit_key)
+            if timeline and timeline.observed and each.exposed_at is not None:
+                own += timeline.take(each, row)
         return [observed for observed in own if observed.outcome.outcome_id not in self._voided]
 
     def _apply(self, entry: Entry) -> None:
         match entry:
             case Assignment():
-                if entry.experiment_id == self._experiment.experiment_id:
+                if entry.experiment_id == self._experiment.experiment_id and entry.reason is not Reason.QA:
                     self._add(entry)
             case Exposure():
                 if self._experiment.exposure is ExposureRule.REPORTED:
@@ -180,12 +184,31 @@ class RewardLedger:
         kept = assignment if learned else None
         row = Row(key, assignment.node_id, assignment.seq, assignment.unit_key, kept)
         self._rows[key] = row
+        if assignment.kept_from:
+            self._repeat(row, (assignment.kept_from, assignment.slot))
         if self._experiment.exposure is ExposureRule.ASSIGNED:
             self._expose(row, assignment.assigned_at)
         elif key in self._early:
             self._expose(row, self._early.pop(key))
         else:
             self._at(assignment.assigned_at + self._age, self._drop_unexposed, row)
+
+    def _repeat(self, row: Row, repeated: _Key) -> None:
+        """Let a sticky answer stand for its draw; where that is forgotten, nothing can be learned from it any more."""
+        found = self._rows.get(repeated)
+        draw = self._drawn(found) if found else None
+        if draw is None:
+            return
+        row.draw = draw
+        draw.repeats.append(row)
+        for observed in self._held.pop(row.key, ()):
+            self._hold_for_assignment(observed)
+
+    def _drawn(self, row: Row) -> Row | None:
+        """Return the draw whose outcomes a row's are: itself, or what it repeats; None where that is forgotten."""
+        if row.draw is None:
+            return row
+        return row.draw if self._rows.get(row.draw.key) is row.draw else None
 
     def _report(self, exposure: Exposure) -> None:
         key = (exposure.assignment_id, exposure.slot)
@@ -198,6 +221,9 @@ class RewardLedger:
 
     def _expose(self, row: Row, exposed_at: datetime) -> None:
         row.exposed_at = exposed_at
+        draw = self._drawn(row)
+        if draw is not None and draw.exposed_at is None:
+            self._expose(draw, exposed_at)
         matures_at = exposed_at + self._age
         row.order = matures_at, row.node_id, row.seq
         if matures_at <= self._watermark:
@@ -220,6 +246,8 @@ class RewardLedger:
         """Hold it until its row matures; return whether it comes too late for that."""
         key = (observed.outcome.assignment_id, observed.outcome.slot)
         row = self._rows.get(key)
+        if row is not None and row.draw is not None:
+            key, row = row.draw.key, self._drawn(row)
         if row is not None and row.matured:
             return observed.is_in_window(row)
         add(self._held.setdefault(key, []), observed)
@@ -231,7 +259,8 @@ class RewardLedger:
         """Hold it until a row of its unit takes it; return whether it comes too late for that."""
         unit_key = observed.outcome.unit_key
         timeline = self._timelines.setdefault(unit_key, Timeline())
-        row = timeline.latest(observed.at)
+        latest = timeline.latest(observed.at)
+        row = self._drawn(latest) if latest else None
         if row is not None and row.matured and observed.is_in_window(row):
             return True
         add(timeline.observed, observed)
@@ -270,6 +299,7 @@ class RewardLedger:
 
     def _forget_row(self, row: Row) -> None:
         del self._rows[row.key]
+        row.repeats.clear()
         timeline = self._timelines[row.unit_key]
         timeline.rows.remove(row)
         self._drop_empty(row.unit_key, timeline)

@@ -21,7 +21,7 @@ class Row:
     """What is remembered of an assignment: `assignment` itself only as long as it may become a reward.
 
     `key` is the assignment's id and slot. `order` is the key of its reward; all rows wait equally long, so it is the
-    order of exposures too.
+    order of exposures too. `draw` is what a sticky answer repeats, and `repeats` are those of a draw.
     """
 
     key: tuple[str, int]
@@ -32,6 +32,8 @@ class Row:
     exposed_at: datetime | None = None
     order: tuple[datetime, str, int] | None = None
     matured: bool = False
+    draw: Row | None = None
+    repeats: list[Row] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -73,8 +75,8 @@ class Timeline:
         """Put a row that was exposed into its place."""
         insort(self.rows, row, key=_order)
 
-    def take(self, row: Row) -> list[Observed]:
-        """Remove and return what is this row's.
+    def take(self, row: Row, window_of: Row) -> list[Observed]:
+        """Remove and return what is this row's and in a row's window: its own one, or that of the draw it repeats.
 
         A row has nothing from after the next row's exposure: that one's window, as long as its own, holds it too.
         """
@@ -83,8 +85,8 @@ class Timeline:
         until = self.rows[following].exposed_at if following < len(self.rows) else None
         stop = None if until is None else bisect_left(self.observed, until, key=_at)
         found = self.observed[start:stop]
-        self.observed[start:stop] = [each for each in found if not each.is_in_window(row)]
-        return [each for each in found if each.is_in_window(row)]
+        self.observed[start:stop] = [each for each in found if not each.is_in_window(window_of)]
+        return [each for each in found if each.is_in_window(window_of)]
 
 
 def add(held: list[Observed], observed: Observed) -> None:

@@ -8,6 +8,7 @@ import click
 
 from engine.settings import DEFAULT_ADDRESS
 
+experiment_argument = click.argument("experiment")
 server_option = click.option(
     "--server", default=DEFAULT_ADDRESS, show_default=True, envvar="ARMLIFT_SERVER", help="The server's host:port."
 )

@@ -1,4 +1,4 @@
-"""Commands that change or show experiments."""
+"""Commands that bring experiments, move them through their lives, and show them."""
 
 from __future__ import annotations
 
@@ -8,27 +8,32 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from engine import files
-from engine.commands import actor_option, reason_option, server_option
-from engine.experiments import ExperimentState, Status
+from engine import files, population_file
+from engine.commands import actor_option, experiment_argument, reason_option, server_option
+from engine.commands.population import apply_population
+from engine.commands.telling import moment, population_summary, standing, summary
+from engine.experiments import Change, Experiment, Status
+from engine.funnel import Population
 from engine.service.management import Management
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
-experiment_argument = click.argument("experiment")
 
 
 @click.command()
 @file_argument
 def check(file: Path) -> None:
-    """Check an experiment file without a server.
+    """Check the file of an experiment, or of the population, without a server.
 
     \b
     Example:
       armlift check home-offer.yaml
     """
-    experiment = files.read(file)
-    variants = ", ".join(variant.name for variant in experiment.variants)
-    click.echo(f"{file} is right: {experiment.experiment_id}, {experiment.policy.kind}, variants {variants}")
+    declared = _read(file)
+    if isinstance(declared, Population):
+        click.echo(f"{file} is right: {population_summary(declared)}")
+        return
+    variants = ", ".join(variant.name for variant in declared.variants)
+    click.echo(f"{file} is right: {declared.experiment_id}, {declared.policy.kind}, variants {variants}")
 
 
 @click.command()
@@ -37,15 +42,20 @@ def check(file: Path) -> None:
 @actor_option
 @reason_option
 def apply(file: Path, server: str, actor: str, reason: str) -> None:
-    """Create the experiment of a file, or make a new revision of it.
+    """Create the experiment of a file, or make a new revision of it; a population's file changes the population.
 
     \b
-    Example:
+    Examples:
       armlift apply home-offer.yaml --reason "first try"
+      armlift apply population.yaml --reason "a holdout for the year"
     """
+    declared = _read(file)
     with Management(server, actor) as management:
-        state, done = management.apply(files.read(file), reason)
-    click.echo(f"{done}: {_summary(state)}")
+        if isinstance(declared, Population):
+            apply_population(management, declared, reason)
+            return
+        state, done = management.apply(declared, reason)
+    click.echo(f"{done}: {summary(state)}")
     if state.status is Status.DRAFT:
         click.echo(f"start it with: armlift start {state.experiment.experiment_id}")
 
@@ -59,38 +69,45 @@ def list_all(server: str) -> None:
     Example:
       armlift list --server 127.0.0.1:7878
     """
-    table = Table("experiment", "status", "policy", "revision", "epoch", "hypothesis", box=None)
+    table = Table("experiment", "status", "policy", "revision", "epoch", "now", "hypothesis", box=None)
     with Management(server, "") as management:
         for state in management.all():
-            brief = state.experiment.brief
             row = (state.experiment.experiment_id, state.status.value, state.experiment.policy.kind)
-            table.add_row(*row, str(state.revision), str(state.epoch), brief.hypothesis)
+            place = (str(state.revision), str(state.epoch), ", ".join(standing(state)))
+            table.add_row(*row, *place, state.experiment.brief.hypothesis)
     Console().print(table if table.row_count else "no experiments yet: armlift apply FILE")
 
 
 @click.command()
 @experiment_argument
+@click.option("--revision", default=0, help="The revision to show.  [default: the current one]")
 @server_option
-def show(experiment: str, server: str) -> None:
+def show(experiment: str, revision: int, server: str) -> None:
     """Show an experiment as the file that it came from, with its state.
 
     \b
-    Example:
+    Examples:
       armlift show home-offer
+      armlift show home-offer --revision 3
     """
     with Management(server, "") as management:
         state, outside = management.look(experiment)
-    click.echo(f"# {_summary(state)}")
+        shown = management.get(experiment, revision) if revision else state
+    click.echo(f"# {summary(state)}")
+    for phrase in standing(state):
+        click.echo(f"# {phrase}")
     for reason, count in sorted(outside.items()):
         click.echo(f"# answered outside it since the server started: {reason.replace('_', ' ')} {count:,}")
-    click.echo(files.dump(state.experiment), nl=False)
+    if revision:
+        click.echo(f"# below is revision {revision}: armlift restore {experiment} {revision}")
+    click.echo(files.dump(shown.experiment), nl=False)
 
 
 @click.command()
 @experiment_argument
 @server_option
 def history(experiment: str, server: str) -> None:
-    """Show who changed an experiment, when and why.
+    """Show who changed an experiment, when, what and why.
 
     \b
     Example:
@@ -99,9 +116,8 @@ def history(experiment: str, server: str) -> None:
     table = Table("when", "who", "what", "revision", "epoch", "status", "why", box=None)
     with Management(server, "") as management:
         for change in management.history(experiment):
-            when = change.changed_at.strftime("%Y-%m-%d %H:%M:%S")
             place = (str(change.revision), str(change.epoch), change.status.value)
-            table.add_row(when, change.actor, change.action, *place, change.reason)
+            table.add_row(moment(change.changed_at), change.actor, _what(change), *place, change.reason)
     Console().print(table)
 
 
@@ -113,14 +129,20 @@ def _transition(name: str, to: Status, help: str) -> click.Command:
     @reason_option
     def move(experiment: str, server: str, actor: str, reason: str) -> None:
         with Management(server, actor) as management:
-            click.echo(_summary(management.move(experiment, to, reason)))
+            click.echo(summary(management.move(experiment, to, reason)))
 
     return move
 
 
-def _summary(state: ExperimentState) -> str:
-    name, kind = state.experiment.experiment_id, state.experiment.policy.kind
-    return f"{name} is {state.status.value} ({kind}, revision {state.revision}, epoch {state.epoch})"
+def _read(file: Path) -> Experiment | Population:
+    text = files.read_text(file)
+    if population_file.is_population(text):
+        return population_file.load(text, file.name)
+    return files.load(text, file.name)
+
+
+def _what(change: Change) -> str:
+    return f"{change.action}: {', '.join(change.fields)}" if change.fields else change.action
 
 
 COMMANDS = {

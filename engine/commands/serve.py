@@ -8,9 +8,15 @@ from pathlib import Path
 import click
 
 from engine.clock import RequestClock, WallClock
+from engine.service.companions import LEARNER
 from engine.service.server import Serving
 from engine.service.server import serve as run
 from engine.settings import DEFAULT_ADDRESS
+
+# A companion is named and not imported, as a command is in `engine.cli`: what moves ramps needs the statistics of
+# `analysis`, which the engine must not know, and so it is a process that asks the server as anybody else would.
+COMPANIONS = (LEARNER, "analysis.ramping")
+"""The modules that are run beside the server."""
 
 
 @click.command()
@@ -29,8 +35,8 @@ from engine.settings import DEFAULT_ADDRESS
     show_default=True,
     help="Whose time it is: the machine's, or the `at` of each request (demo, replay, tests).",
 )
-@click.option("--learner/--no-learner", default=True, show_default=True, help="Run the learner process beside.")
-def serve(store: Path, address: str, clock: str, learner: bool) -> None:
+@click.option("--alone", is_flag=True, help="Run no process beside: nothing learns, and no ramp moves by itself.")
+def serve(store: Path, address: str, clock: str, alone: bool) -> None:
     """Answer requests until Ctrl-C.
 
     \b
@@ -39,7 +45,8 @@ def serve(store: Path, address: str, clock: str, learner: bool) -> None:
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     chosen = WallClock() if clock == "wall" else RequestClock()
-    run(Serving(store, address, chosen, learner), lambda bound: click.echo(f"serving on {bound}"))
+    serving = Serving(store, address, chosen, () if alone else COMPANIONS)
+    run(serving, lambda bound: click.echo(f"serving on {bound}"))
 
 
 COMMANDS = {"serve": serve}

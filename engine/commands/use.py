@@ -28,6 +28,7 @@ unit_type_option = click.option("--unit-type", default="customer", show_default=
 @unit_type_option
 @click.option("--context", "context", multiple=True, metavar="NAME=VALUE", help="A field of the context; JSON or text.")
 @click.option("--request-id", default="", help="Asking again with the same id gets the same answer.")
+@click.option("--qa", default="", metavar="VARIANT", help="See this variant: the answer is left out of every estimate.")
 @click.option("--dry-run", is_flag=True, help="Decide and keep nothing.")
 @at_option
 @server_option
@@ -38,6 +39,7 @@ def assign(
     unit_type: str,
     context: Sequence[str],
     request_id: str,
+    qa: str,
     dry_run: bool,
     at: datetime | None,
     server: str,
@@ -55,6 +57,7 @@ def assign(
             context=dict(map(_field, context)),
             request_id=request_id,
             dry_run=dry_run,
+            qa=qa,
             at=at,
         )
     chance = f", propensity {answer.propensity:.4g}" if answer.propensity else ""

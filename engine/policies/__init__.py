@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from engine.experiments import ContextualSpec, Experiment, FixedSpec, ThompsonSpec
+from dataclasses import replace
+
+from engine.errors import SnapshotRefused
+from engine.experiments import Experiment
 from engine.policies.base import LearningPolicy, Policy
 from engine.policies.fixed import FixedPolicy
+from engine.policies.segments import SegmentsPolicy
 from engine.policies.thompson import ThompsonPolicy
+from engine.policies.untaught import UntaughtPolicy
+from engine.specs import ContextualSpec, FixedSpec, LearningSpec, SegmentsSpec, ThompsonSpec
 
-__all__ = ["LearningPolicy", "Policy", "build"]
+__all__ = ["LearningPolicy", "Policy", "build", "learned_policy", "prior_policy"]
 
 
 def build(experiment: Experiment, blob: bytes = b"") -> Policy:
     """Return the experiment's policy, with the learned state in `blob`, or untaught where it is empty.
+
+    An untaught policy with a prior answers as the prior.
 
     Raises:
         SnapshotRefused: the blob is no state of this policy.
@@ -19,6 +27,21 @@ def build(experiment: Experiment, blob: bytes = b"") -> Policy:
     match experiment.policy:
         case FixedSpec():
             return FixedPolicy(experiment)
+        case SegmentsSpec():
+            return SegmentsPolicy(experiment)
+        case ThompsonSpec() | ContextualSpec():
+            learned = learned_policy(experiment, blob)
+            prior = None if blob else prior_policy(experiment)
+            return UntaughtPolicy(learned, prior) if prior else learned
+
+
+def learned_policy(experiment: Experiment, blob: bytes = b"") -> LearningPolicy:
+    """Return the experiment's policy without its prior, of which the learned state knows nothing.
+
+    Raises:
+        SnapshotRefused: the policy does not learn, or the blob is no state of it.
+    """
+    match experiment.policy:
         case ThompsonSpec():
             return ThompsonPolicy(experiment, blob)
         case ContextualSpec():
@@ -26,3 +49,19 @@ def build(experiment: Experiment, blob: bytes = b"") -> Policy:
             from engine.policies.contextual import ContextualPolicy
 
             return ContextualPolicy(experiment, blob)
+    raise SnapshotRefused(f"{experiment.experiment_id!r} has a policy that does not learn: it needs no snapshot")
+
+
+def prior_policy(experiment: Experiment) -> Policy | None:
+    """Return the prior of the experiment's policy as a policy of its own, or None where it has none.
+
+    >>> from engine.experiments import Metric, Variant
+    >>> variants = Variant("a"), Variant("b")
+    >>> spec = ThompsonSpec(prior=SegmentsSpec(otherwise={"a": 0.8, "b": 0.2}))
+    >>> prior = prior_policy(Experiment("hero", variants, (Metric("click"),), policy=spec))
+    >>> prior.distribution({}, variants) if prior else None
+    (0.8, 0.2)
+    """
+    spec = experiment.policy
+    prior = spec.prior if isinstance(spec, LearningSpec) else None
+    return SegmentsPolicy(replace(experiment, policy=prior)) if prior else None

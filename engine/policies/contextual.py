@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.errors import PolicyFailed
-from engine.experiments import ContextualSpec, Experiment, Variant
+from engine.experiments import Experiment, Variant
 from engine.policies.features import BITS, ContextEncoder, schema, variant_features
 from engine.policies.vowpal import LIBRARY, Lesson, Workspace
 from engine.records import Context, Reward
+from engine.specs import ContextualSpec
 
 _UNWEIGHTED = 1.0
 """The propensity that VW is told. SquareCB's oracle regresses what was observed as it is (algorithm 1 of the paper).

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 
-from engine.experiments import Experiment, FixedSpec, Variant
+from engine.experiments import Experiment, Variant
 from engine.records import Context
+from engine.specs import FixedSpec
 
 
 class FixedPolicy:
@@ -24,14 +25,26 @@ class FixedPolicy:
     def __init__(self, experiment: Experiment) -> None:
         spec = experiment.policy
         assert isinstance(spec, FixedSpec)
-        weights = dict(spec.weights) or {variant.name: 1.0 for variant in experiment.variants}
-        self._over = lru_cache(maxsize=1024)(partial(_renormalised, weights))
+        self._over = lru_cache(maxsize=1024)(partial(renormalised, weights_of(spec.weights, experiment)))
 
     def distribution(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:  # noqa: ARG002 reads none
         """Return the probabilities of the eligible variants in their order, shape (k,), summing to 1."""
         return self._over(tuple([variant.name for variant in eligible]))
 
 
-def _renormalised(weights: Mapping[str, float], names: tuple[str, ...]) -> tuple[float, ...]:
-    total = math.fsum(weights[name] for name in names)
-    return tuple(weights[name] / total for name in names)
+def weights_of(declared: Mapping[str, float], experiment: Experiment) -> Mapping[str, float]:
+    """Return declared weights by variant, or equal ones of all variants where none are declared."""
+    return dict(declared) or {variant.name: 1.0 for variant in experiment.variants}
+
+
+def renormalised(weights: Mapping[str, float], names: Sequence[str]) -> tuple[float, ...]:
+    """Return the weights of these variants as shares of their sum; a variant without a weight has none.
+
+    Empty where none of them has a weight.
+
+    >>> renormalised({"a": 0.5, "b": 0.25}, ["b", "c"]), renormalised({"a": 0.5}, ["c"])
+    ((1.0, 0.0), ())
+    """
+    chosen = [weights.get(name, 0.0) for name in names]
+    total = math.fsum(chosen)
+    return tuple([weight / total for weight in chosen]) if total else ()

@@ -13,9 +13,10 @@ from functools import lru_cache, partial
 import scipy
 
 from engine.errors import PolicyFailed, SnapshotRefused
-from engine.experiments import Experiment, ThompsonSpec, Variant
+from engine.experiments import Experiment, Variant
 from engine.policies.posteriors import Posterior, probability_of_best
 from engine.records import Context, Reward
+from engine.specs import ThompsonSpec
 
 
 class ThompsonPolicy:

@@ -48,33 +48,36 @@ class Shared:
 
     units: Mapping[str, str]
     context: Mapping[str, Value]
-    content: bytes
-
-
-NOTHING_SHARED = Shared({}, {}, b"")
-"""What a call with one request shares."""
+    digest: bytes
+    n_bytes: int
 
 
 def to_shared(message: contract.BatchAssignRequest) -> Shared:
-    """Return what the requests of a batch have in common."""
+    """Return what the requests of a batch have in common, hashed once for all of them."""
     bare = contract.BatchAssignRequest(shared_units=message.shared_units, shared_context=message.shared_context)
     content = bare.SerializeToString(deterministic=True)
-    return Shared(dict(message.shared_units), to_values(message.shared_context), content)
+    digest = randomness.digest("shared", content)
+    return Shared(dict(message.shared_units), to_values(message.shared_context), digest, len(content))
+
+
+NOTHING_SHARED = to_shared(contract.BatchAssignRequest())
+"""What a call with one request shares."""
 
 
 def to_request(message: contract.AssignRequest, shared: Shared, received_at: datetime, source: Source) -> Request:
     """Return the engine's request. Its digest covers every byte that the client said."""
     return Request(
         experiment_id=message.experiment_id,
-        units={**shared.units, **message.units},
+        units={**shared.units, **message.units} if message.units else shared.units,
         request_id=message.request_id,
         received_at=received_at,
-        context={**shared.context, **to_values(message.context)},
+        context={**shared.context, **to_values(message.context)} if message.context else shared.context,
         candidates=tuple([Candidate(item.name) for item in message.candidates]),
         excluded_variants=frozenset(message.excluded_variants),
         n_slots=message.n_slots or 1,
         dry_run=message.dry_run,
-        digest=randomness.digest("request", message.SerializeToString(deterministic=True), shared.content),
+        qa_variant=message.qa_variant,
+        digest=randomness.digest("request", message.SerializeToString(deterministic=True), shared.digest),
         source=source,
     )
 
@@ -96,6 +99,7 @@ def from_assignment(assignment: Assignment, variant: Variant, committed: bool) -
         snapshot=assignment.snapshot,
         durability=durability,
         group=assignment.group.value if assignment.reason.is_logged else "",
+        kept_from=assignment.kept_from,
     )
     return contract.AssignResponse(assignments=[answer])
 

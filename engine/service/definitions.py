@@ -10,19 +10,17 @@ from engine.experiments import (
     Brief,
     Change,
     ContextField,
-    ContextualSpec,
     Experiment,
     ExperimentState,
     Factor,
-    FixedSpec,
-    PolicySpec,
     RewardTerm,
     Status,
-    ThompsonSpec,
     Variant,
 )
 from engine.records import Context
+from engine.service.funnels import from_forced, from_funnel, from_sticky, to_forced, to_funnel, to_sticky
 from engine.service.metrics import from_metric, from_plan, to_metric, to_plan
+from engine.service.policies import from_policy, to_policy
 from engine.service.values import from_duration, from_time, to_duration, to_time, to_values
 from engine.service.words import (
     EXPOSURE_RULE_OF,
@@ -53,13 +51,18 @@ def to_experiment(message: contract.Experiment) -> Experiment:
         unit=message.unit,
         control=message.control,
         default=message.default_variant,
-        policy=_to_policy(message.policy),
+        policy=to_policy(message.policy),
         reward=tuple(RewardTerm(term.metric, term.weight) for term in message.reward),
         exposure=known(EXPOSURE_RULE_OF, message.exposure, "exposure"),
         seed=message.seed,
         grace=to_duration(message.grace),
         plan=to_plan(message.plan),
         segments=tuple(message.segments),
+        funnel=to_funnel(message.funnel),
+        forced=tuple(to_forced(rule) for rule in message.forced),
+        sticky=to_sticky(message.sticky) if message.HasField("sticky") else None,
+        fallback_unit=message.fallback_unit,
+        killed=tuple(message.killed),
     )
 
 
@@ -76,13 +79,18 @@ def from_experiment(experiment: Experiment) -> contract.Experiment:
         unit=experiment.unit,
         control=experiment.control,
         default_variant=experiment.default,
-        policy=_from_policy(experiment.policy),
+        policy=from_policy(experiment.policy),
         reward=[contract.RewardTerm(metric=term.metric, weight=term.weight) for term in experiment.reward],
         exposure=EXPOSURE_RULES[experiment.exposure],
         seed=experiment.seed,
         grace=from_duration(experiment.grace),
         plan=from_plan(experiment.plan),
         segments=experiment.segments,
+        funnel=from_funnel(experiment.funnel),
+        forced=[from_forced(rule) for rule in experiment.forced],
+        sticky=from_sticky(experiment.sticky) if experiment.sticky else None,
+        fallback_unit=experiment.fallback_unit,
+        killed=experiment.killed,
     )
 
 
@@ -95,7 +103,10 @@ def from_state(state: ExperimentState) -> contract.ExperimentState:
         epoch=state.epoch,
         etag=state.etag,
         snapshot=state.snapshot,
-        draw_key=DRAW_KEYS[state.experiment.policy.draw_key],
+        draw_key=DRAW_KEYS[state.experiment.draw_key],
+        step=state.step,
+        step_at=from_time(state.step_at) if state.step_at else None,
+        traffic=state.traffic,
     )
 
 
@@ -108,6 +119,8 @@ def to_state(message: contract.ExperimentState) -> ExperimentState:
         epoch=message.epoch,
         etag=message.etag,
         snapshot=message.snapshot,
+        step=message.step,
+        step_at=to_time(message.step_at) if message.HasField("step_at") else None,
     )
 
 
@@ -121,6 +134,7 @@ def from_change(change: Change) -> contract.Change:
         status=STATUSES[change.status],
         revision=change.revision,
         epoch=change.epoch,
+        fields=change.fields,
     )
 
 
@@ -135,6 +149,7 @@ def to_change(experiment_id: str, message: contract.Change) -> Change:
         to_status(message.status),
         message.revision,
         message.epoch,
+        tuple(message.fields),
     )
 
 
@@ -196,50 +211,3 @@ def _to_field(message: contract.ContextField) -> ContextField:
 
 def _from_field(field: ContextField) -> contract.ContextField:
     return contract.ContextField(name=field.name, type=FIELD_TYPES[field.type], required=field.required)
-
-
-def _to_policy(message: contract.Policy) -> PolicySpec:
-    match message.WhichOneof("kind"):
-        case "fixed":
-            return FixedSpec(dict(message.fixed.weights))
-        case "thompson":
-            thompson = message.thompson
-            return ThompsonSpec(
-                thompson.floor,
-                thompson.control_share,
-                thompson.prior_alpha,
-                thompson.prior_beta,
-                thompson.publish_every,
-            )
-        case "contextual":
-            contextual = message.contextual
-            return ContextualSpec(
-                contextual.floor, contextual.control_share, contextual.gamma, contextual.publish_every
-            )
-        case _:
-            raise InvalidExperiment("the experiment's policy is not set: send fixed, thompson or contextual")
-
-
-def _from_policy(policy: PolicySpec) -> contract.Policy:
-    match policy:
-        case FixedSpec():
-            return contract.Policy(fixed=contract.FixedPolicy(weights=policy.weights))
-        case ThompsonSpec():
-            return contract.Policy(
-                thompson=contract.ThompsonPolicy(
-                    floor=policy.floor,
-                    control_share=policy.control_share,
-                    prior_alpha=policy.prior_alpha,
-                    prior_beta=policy.prior_beta,
-                    publish_every=policy.publish_every,
-                )
-            )
-        case ContextualSpec():
-            return contract.Policy(
-                contextual=contract.ContextualPolicy(
-                    floor=policy.floor,
-                    control_share=policy.control_share,
-                    gamma=policy.gamma,
-                    publish_every=policy.publish_every,
-                )
-            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -15,9 +16,13 @@ from armlift.v1.experiment_pb2_grpc import ExperimentServiceStub
 from engine.definition import define
 from engine.errors import UnknownExperiment
 from engine.experiments import Change, Experiment, ExperimentState, Status
+from engine.funnel import Population, PopulationChange, PopulationState
+from engine.population_rules import define_population
 from engine.recompute import Explanation
+from engine.service.catalog_changes import CatalogChange, to_catalog_change
 from engine.service.convert import to_explanation
 from engine.service.definitions import from_experiment, to_change, to_state
+from engine.service.funnels import from_population, to_population, to_population_change
 from engine.service.status import hearing
 from engine.service.words import STATUSES
 
@@ -33,13 +38,17 @@ class Management:
         self._assignments = AssignmentServiceStub(self._channel)
         self._actor = actor
 
-    def get(self, experiment_id: str) -> ExperimentState:
-        """Return one experiment with its state."""
-        return self.look(experiment_id)[0]
+    def get(self, experiment_id: str, revision: int = 0) -> ExperimentState:
+        """Return one experiment with its state; with a revision, the definition is that one's and all else is today's.
 
-    def look(self, experiment_id: str) -> tuple[ExperimentState, Mapping[str, int]]:
+        Raises:
+            UnknownExperiment: there is no such experiment or revision.
+        """
+        return self.look(experiment_id, revision)[0]
+
+    def look(self, experiment_id: str, revision: int = 0) -> tuple[ExperimentState, Mapping[str, int]]:
         """Return one experiment with its state, and how many answers were outside it, by reason, since the start."""
-        message = contract.GetExperimentRequest(experiment_id=experiment_id)
+        message = contract.GetExperimentRequest(experiment_id=experiment_id, revision=revision)
         with hearing():
             response = self._experiments.GetExperiment(message, timeout=_TIMEOUT_S)
         return to_state(response.state), dict(response.outside)
@@ -71,7 +80,7 @@ class Management:
     def apply(self, experiment: Experiment, reason: str) -> tuple[ExperimentState, str]:
         """Make the server's experiment this one, and return its state with what was done.
 
-        That is "created", "changed" or "unchanged".
+        That is "created", "unchanged", "changed", or "changed, which opened epoch N".
         """
         try:
             before = self.get(experiment.experiment_id)
@@ -79,7 +88,8 @@ class Management:
             return self._create(experiment, reason), "created"
         if before.experiment == define(experiment):
             return before, "unchanged"
-        return self._update(experiment, before.etag, reason), "changed"
+        state = self._update(experiment, before.etag, reason)
+        return state, f"changed, which opened epoch {state.epoch}" if state.epoch > before.epoch else "changed"
 
     def move(self, experiment_id: str, to: Status, reason: str) -> ExperimentState:
         """Take a step of the lifecycle and return the state after it."""
@@ -88,6 +98,82 @@ class Management:
         )
         with hearing():
             return to_state(self._experiments.TransitionExperiment(message, timeout=_TIMEOUT_S).state)
+
+    def restore(self, experiment_id: str, revision: int, reason: str) -> ExperimentState:
+        """Make a new revision with the definition of an old one, and return the state after it."""
+        old = self.get(experiment_id, revision)
+        return self._update(old.experiment, old.etag, reason)
+
+    def kill(self, experiment_id: str, variant: str, reason: str) -> ExperimentState:
+        """Let nobody get a variant any more, and return the state after it.
+
+        Raises:
+            InvalidExperiment: there is no such variant, it was killed before, or it is the control or the default.
+        """
+        state = self.get(experiment_id)
+        killed = (*state.experiment.killed, variant)
+        return self._update(replace(state.experiment, killed=killed), state.etag, reason)
+
+    def force(self, experiment_id: str, unit: str, variant: str, reason: str) -> None:
+        """Let a unit have a variant without a draw from now on; an empty variant ends that."""
+        message = contract.ForceVariantRequest(
+            experiment_id=experiment_id, unit_id=unit, variant=variant, actor=self._actor, reason=reason
+        )
+        with hearing():
+            self._experiments.ForceVariant(message, timeout=_TIMEOUT_S)
+
+    def move_ramp(
+        self, experiment_id: str, step: int, etag: str, reason: str, *, early: bool = False
+    ) -> ExperimentState:
+        """Take a ramp to another step and return the state after it; an empty etag moves whatever is there."""
+        message = contract.MoveRampRequest(
+            experiment_id=experiment_id, step=step, etag=etag, actor=self._actor, reason=reason, early=early
+        )
+        with hearing():
+            return to_state(self._experiments.MoveRamp(message, timeout=_TIMEOUT_S).state)
+
+    def population(self, revision: int = 0) -> PopulationState:
+        """Return what all experiments share, as it is now or was at a revision."""
+        message = contract.GetPopulationRequest(revision=revision)
+        with hearing():
+            response = self._experiments.GetPopulation(message, timeout=_TIMEOUT_S)
+        return PopulationState(to_population(response.population), response.revision)
+
+    def population_history(self) -> Iterator[PopulationChange]:
+        """Yield the changes of the population, oldest first."""
+        token = ""
+        while True:
+            with hearing():
+                message = contract.GetPopulationHistoryRequest(page_token=token)
+                page = self._experiments.GetPopulationHistory(message, timeout=_TIMEOUT_S)
+            yield from map(to_population_change, page.changes)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def apply_population(self, population: Population, reason: str) -> tuple[PopulationState, list[str]]:
+        """Make the server's population this one, and return it with the experiments in which an epoch was opened.
+
+        One that is the server's already makes no new revision.
+        """
+        before, defined = self.population(), define_population(population)
+        if before.population == defined:
+            return before, []
+        message = contract.UpdatePopulationRequest(
+            population=from_population(defined), etag=before.etag, actor=self._actor, reason=reason
+        )
+        with hearing():
+            response = self._experiments.UpdatePopulation(message, timeout=_TIMEOUT_S)
+        return PopulationState(defined, response.revision), list(response.opened_epochs)
+
+    def watch(self, after: int = 0) -> Iterator[CatalogChange]:
+        """Yield what changed after a catalog revision, and then each change as it comes, until the server stops."""
+        stream = self._experiments.WatchExperiments(contract.WatchExperimentsRequest(after_revision=after))
+        try:
+            with hearing():
+                yield from map(to_catalog_change, stream)
+        finally:
+            stream.cancel()
 
     def explain(self, assignment_id: str, slot: int) -> Explanation:
         """Return how an assignment came about."""

@@ -1,13 +1,10 @@
-"""The server: one process that decides and writes, and the learner process beside it."""
+"""The server: one process that decides and writes, with its companions beside it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -30,8 +27,14 @@ from grpc_reflection.v1alpha import reflection
 from engine.clock import Clock, WallClock
 from engine.engine import Engine
 from engine.errors import StoreUnavailable
+from engine.ports import Reader
 from engine.records import Entry, Kept
-from engine.service.servicers import AssignmentServicer, ExperimentServicer, LearningServicer
+from engine.service.assignment_servicer import AssignmentServicer
+from engine.service.companions import LEARNER, keep_running
+from engine.service.experiment_servicer import ExperimentServicer
+from engine.service.learning_servicer import LearningServicer
+from engine.service.registrar import Registrar
+from engine.service.watching import Watching
 from engine.settings import DEFAULT_ADDRESS, Settings
 from engine.storage import find_snapshot_in, open_reader, open_store
 from engine.storage.writer import Writer
@@ -46,7 +49,6 @@ SERVICES: Sequence[str] = tuple(
 )
 """The full names of what is served."""
 
-_RESTART_LEARNER_AFTER_S = 1.0
 _ANOTHER_CHANCE_AFTER_S = 2.0
 _log = logging.getLogger(__name__)
 Ready = Callable[[str], None]
@@ -54,12 +56,12 @@ Ready = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What to serve, where, and by which clock."""
+    """What to serve, where, by which clock, and with which companions: modules that are run beside the server."""
 
     directory: Path
     address: str = DEFAULT_ADDRESS
     clock: Clock = field(default_factory=WallClock)
-    learner: bool = True
+    companions: Sequence[str] = (LEARNER,)
     settings: Settings = field(default_factory=Settings)
     secret: bytes = b""
 
@@ -98,23 +100,31 @@ class Server:
         self.commit_s = writer.commit_s
         reader = open_reader(serving.directory)
         stack.callback(reader.close)
-        find_snapshot = find_snapshot_in(serving.directory)
-        engine = Engine(reader, find_snapshot, serving.clock, serving.settings)
+        engine = Engine(reader, find_snapshot_in(serving.directory), serving.clock, serving.settings)
         server = grpc.aio.server(options=channel_options(serving.settings))
-        add_AssignmentServiceServicer_to_server(
-            AssignmentServicer(engine, writer, reader, find_snapshot, serving.settings), server
-        )
-        changing = asyncio.Lock()
-        add_ExperimentServiceServicer_to_server(ExperimentServicer(engine, writer, reader, changing), server)
-        add_LearningServiceServicer_to_server(LearningServicer(engine, writer, changing), server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection((*SERVICES, HEALTH, reflection.SERVICE_NAME), server)
+        watching = self._add_services(server, engine, writer, reader)
         self.address = _bind(server, serving.address)
         await self._set_health(True)
         await server.start()
         stack.push_async_callback(server.stop, serving.settings.grace_s)
-        if serving.learner:
-            stack.push_async_callback(_cancel, asyncio.create_task(_keep_learning(serving.directory, self.address)))
+        stack.callback(watching.close)
+        for module in serving.companions:
+            running = asyncio.create_task(keep_running(module, serving.directory, self.address))
+            stack.push_async_callback(_cancel, running)
+
+    def _add_services(self, server: grpc.aio.Server, engine: Engine, writer: Writer, reader: Reader) -> Watching:
+        """Add all that is served, and return what is to be closed before calls are left to finish."""
+        serving, watching = self._serving, Watching(engine, reader)
+        registrar = Registrar(engine, writer, reader, watching)
+        find_snapshot = find_snapshot_in(serving.directory)
+        add_AssignmentServiceServicer_to_server(
+            AssignmentServicer(engine, writer, reader, find_snapshot, serving.settings), server
+        )
+        add_ExperimentServiceServicer_to_server(ExperimentServicer(engine, reader, registrar, watching), server)
+        add_LearningServiceServicer_to_server(LearningServicer(registrar), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((*SERVICES, HEALTH, reflection.SERVICE_NAME), server)
+        return watching
 
     async def _set_health(self, healthy: bool) -> None:
         status = health_pb2.HealthCheckResponse.SERVING if healthy else health_pb2.HealthCheckResponse.NOT_SERVING
@@ -220,22 +230,6 @@ def _bind(server: grpc.aio.Server, address: str) -> str:
     except RuntimeError as error:
         raise StoreUnavailable(f"cannot listen on {address}: another process has it, or it is no host:port") from error
     return f"{address.rpartition(':')[0]}:{port}"
-
-
-async def _keep_learning(directory: Path, address: str) -> None:
-    """Run the learner process, and run it again when it dies."""
-    # The learner cannot ask for its parent: if that is gone already, it would take whoever inherited it for the server.
-    command = (sys.executable, "-m", "engine.service.learner", str(directory), address, str(os.getpid()))
-    while True:
-        # Not asyncio's subprocess: it forks, and gRPC's threads do not survive a fork.
-        process = subprocess.Popen(command)  # noqa: S603 (our own module)
-        try:
-            code = await asyncio.to_thread(process.wait)
-        except asyncio.CancelledError:
-            process.terminate()
-            raise
-        _log.error("the learner ended with code %s and is started again", code)
-        await asyncio.sleep(_RESTART_LEARNER_AFTER_S)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc
 from armlift.answers import ArmliftError as ClientError
@@ -25,6 +25,7 @@ DOMAIN = "armlift"
 CODES: Mapping[type[errors.ArmliftError], grpc.StatusCode] = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     errors.InvalidExperiment: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.InvalidPopulation: grpc.StatusCode.INVALID_ARGUMENT,
     errors.UnknownExperiment: grpc.StatusCode.NOT_FOUND,
     errors.UnknownAssignment: grpc.StatusCode.NOT_FOUND,
     errors.ExperimentExists: grpc.StatusCode.ALREADY_EXISTS,
@@ -47,25 +48,45 @@ _log = logging.getLogger(__name__)
 Service = TypeVar("Service")
 Message = TypeVar("Message")
 Answer = TypeVar("Answer")
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Method = Callable[[Service, Message], Awaitable[Answer]]
-Handler = Callable[[Service, Message, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Answer]]
+Handler = Callable[[Service, Message, Context], Awaitable[Answer]]
+StreamMethod = Callable[[Service, Message], AsyncIterator[Answer]]
+StreamHandler = Callable[[Service, Message, Context], AsyncIterator[Answer]]
 
 
 def answering(method: Method[Service, Message, Answer]) -> Handler[Service, Message, Answer]:
     """Make a method that raises our errors into a gRPC handler that sends them as google.rpc.Status."""
 
     @wraps(method)
-    async def handler(self: Service, request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Answer:
+    async def handler(self: Service, request: Message, context: Context) -> Answer:
         try:
             return await method(self, request)
-        except errors.ArmliftError as error:
-            return await context.abort_with_status(rpc_status.to_status(status(error)))
-        except Exception:
-            _log.exception("%s failed", method.__name__)
-            await context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log has the reason")
-            raise
+        except Exception as error:
+            return await _refuse(context, error, method.__name__)
 
     return handler
+
+
+def streaming(method: StreamMethod[Service, Message, Answer]) -> StreamHandler[Service, Message, Answer]:
+    """Make a method that yields answers and raises our errors into a gRPC handler, as `answering` does."""
+
+    @wraps(method)
+    async def handler(self: Service, request: Message, context: Context) -> AsyncIterator[Answer]:
+        try:
+            async for answer in method(self, request):
+                yield answer
+        except Exception as error:
+            await _refuse(context, error, method.__name__)
+
+    return handler
+
+
+async def _refuse(context: Context, error: Exception, name: str) -> NoReturn:
+    if isinstance(error, errors.ArmliftError):
+        await context.abort_with_status(rpc_status.to_status(status(error)))
+    _log.error("%s failed", name, exc_info=error)
+    await context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log has the reason")
 
 
 def status(error: errors.ArmliftError) -> Status:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from engine.definition import define
-from engine.experiments import Experiment, ExposureRule, Metric, MetricKind, RewardTerm, ThompsonSpec, Variant
+from engine.experiments import Experiment, ExposureRule, Metric, MetricKind, RewardTerm, Variant
 from engine.randomness import ONE
 from engine.records import Assignment, Entry, Exposure, Outcome, Reason, Reward, Unit
 from engine.rewards import RewardLedger
+from engine.specs import ThompsonSpec
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 EPOCH = 2
@@ -69,6 +70,12 @@ def assigned(
         unit_key=unit,
     )
     return replace(row, **changes)
+
+
+def repeated(seq: int, of: int, unit: int = 1, minute: float = 0, **changes: object) -> Assignment:
+    """Return a sticky answer that repeats a draw."""
+    blank = {"is_draw": False, "eligible": (), "distribution": (), "reason": Reason.CACHED, "kept_from": f"{of:032x}"}
+    return assigned(seq, unit, minute, **(blank | changes))
 
 
 def observed(

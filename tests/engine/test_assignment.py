@@ -12,21 +12,12 @@ from engine.clock import RequestClock
 from engine.definition import define
 from engine.engine import Engine
 from engine.errors import InvalidRequest, UnknownExperiment
-from engine.experiments import (
-    ContextField,
-    Experiment,
-    FieldType,
-    FixedSpec,
-    Metric,
-    MetricKind,
-    Status,
-    ThompsonSpec,
-    Variant,
-)
+from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Status, Variant
 from engine.lifecycle import Author
 from engine.recompute import Recomputer, Verdict
 from engine.records import Assignment, Candidate, DrawKey, Group, KeptStatus, Outcome, Reason, Request, Unit
 from engine.settings import Settings
+from engine.specs import FixedSpec, ThompsonSpec
 from engine.storage.memory import MemoryStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

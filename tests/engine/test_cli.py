@@ -22,7 +22,7 @@ metrics: {purchase: {kind: conversion, window: 3d}}
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    with serving_beside(Serving(tmp_path_factory.mktemp("store"), "127.0.0.1:0", learner=False)) as bound:
+    with serving_beside(Serving(tmp_path_factory.mktemp("store"), "127.0.0.1:0", companions=())) as bound:
         yield bound
 
 
@@ -93,7 +93,7 @@ def test_the_whole_life_of_an_experiment(address, file):
 
 
 def test_files_alone_explain_too(tmp_path, file):
-    with serving_beside(Serving(tmp_path / "store", "127.0.0.1:0", learner=False)) as bound:
+    with serving_beside(Serving(tmp_path / "store", "127.0.0.1:0", companions=())) as bound:
         run("apply", file, "--server", bound)
         run("start", "home-offer", "--server", bound)
         answer = run("assign", "home-offer", "--unit", "u1", "--server", bound)

@@ -11,20 +11,18 @@ from engine.errors import InvalidExperiment
 from engine.experiments import (
     Better,
     ContextField,
-    ContextualSpec,
     Experiment,
     Factor,
     FieldType,
-    FixedSpec,
     Looking,
     Metric,
     MetricKind,
     Plan,
     RewardTerm,
     Role,
-    ThompsonSpec,
     Variant,
 )
+from engine.specs import ContextualSpec, FixedSpec, ThompsonSpec
 
 CLICK = Metric("click")
 SPEND = Metric("spend", MetricKind.REVENUE, cap=100.0)

@@ -2,33 +2,31 @@
 
 import json
 from dataclasses import MISSING, fields
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from engine.errors import InvalidExperiment
 from engine.experiments import (
-    POLICY_SPECS,
     Better,
     Boundary,
     Brief,
     ContextField,
-    ContextualSpec,
     Experiment,
     ExposureRule,
     Factor,
     FieldType,
-    FixedSpec,
     Looking,
     Metric,
     MetricKind,
     Plan,
     RewardTerm,
     Role,
-    ThompsonSpec,
     Variant,
 )
 from engine.files import Node, dump, load, parse
+from engine.funnel import Cap, ForcedRule, Funnel, LayerRange, RampStep, Rest, Sticky
+from engine.specs import POLICY_SPECS, ContextualSpec, FixedSpec, ThompsonSpec
 
 HERO = "experiment: hero\nvariants: [plain, bold]\nmetrics: [click]\n"
 
@@ -36,8 +34,18 @@ EVERYTHING = """\
 experiment: home-offer
 brief: {hypothesis: It depends on the visit, goal: growth, segment: new, moment: arrival, channel: web, tactic: saving}
 unit: session
+fallback_unit: device
+sticky: {version: 3, min_version: 2}
 context: {device: text, visits: number, consent: flag, tags: [text], plan: {type: text, required: true}}
 requires_consent: consent
+prerequisites: {new-home: [bold, plain]}
+audience: {country: {$in: [NO, "1", 1]}, visits: {$gte: 10}, $not: {"page.kind": null}}
+layer: {name: home, from: 0.2, to: 0.7}
+ramp: [{traffic: 0.01, lasts: 1d, units: 1000}, {traffic: 1}]
+starts_at: 2026-12-01T10:00:00+01:00
+ends_at: 2027-01-01T00:00:00.5Z
+cap: {n: 3, window: 7d}
+rest: {outcome: order, within: 3d, lasts: 14d}
 variants:
   general: {}
   loyalty:
@@ -47,6 +55,8 @@ variants:
     levels: {size: large}
 control: loyalty
 default: bundle
+killed: [general]
+forced: [{variant: loyalty, when: {employee: true}}]
 policy: {contextual: {floor: 0.05, control_share: 0.1, gamma: 5, publish_every: 50}}
 metrics:
   click: {kind: conversion, window: 1h}
@@ -69,6 +79,8 @@ def test_every_field_is_read():
         experiment_id="home-offer",
         brief=Brief("It depends on the visit", "growth", "new", "arrival", "web", "saving"),
         unit="session",
+        fallback_unit="device",
+        sticky=Sticky(3, 2),
         context=(
             ContextField("device", FieldType.TEXT),
             ContextField("visits", FieldType.NUMBER),
@@ -77,6 +89,16 @@ def test_every_field_is_read():
             ContextField("plan", FieldType.TEXT, required=True),
         ),
         requires_consent="consent",
+        funnel=Funnel(
+            prerequisites={"new-home": ("bold", "plain")},
+            audience={"country": {"$in": ["NO", "1", 1]}, "visits": {"$gte": 10}, "$not": {"page.kind": None}},
+            layer=LayerRange("home", 0.2, 0.7),
+            ramp=(RampStep(0.01, timedelta(days=1), 1000), RampStep(1.0)),
+            starts_at=datetime(2026, 12, 1, 9, tzinfo=UTC),
+            ends_at=datetime(2027, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC),
+            cap=Cap(3, timedelta(days=7)),
+            rest=Rest("order", timedelta(days=3), timedelta(days=14)),
+        ),
         variants=(
             Variant("general"),
             Variant("loyalty"),
@@ -89,6 +111,8 @@ def test_every_field_is_read():
         ),
         control="loyalty",
         default="bundle",
+        killed=("general",),
+        forced=(ForcedRule("loyalty", {"employee": True}),),
         policy=ContextualSpec(0.05, 0.1, 5.0, 50),
         metrics=(
             Metric("click", MetricKind.CONVERSION, timedelta(hours=1)),
@@ -118,8 +142,10 @@ def test_every_field_is_read():
 
 POLICIES = {
     "fixed": "{weights: {plain: 0.9, bold: 0.1}}",
-    "thompson": "{floor: 0.1, control_share: 0.2, prior_alpha: 2, prior_beta: 3, publish_every: 9}",
-    "contextual": "{floor: 0.1, control_share: 0.2, gamma: 3, publish_every: 9}",
+    "segments": "{rules: [{when: {new: true}, weights: {bold: 1}}], otherwise: {plain: 0.9, bold: 0.1}, floor: 0.1}",
+    "thompson": "{floor: 0.1, control_share: 0.2, prior_alpha: 2, prior_beta: 3, publish_every: 9, "
+    "prior: {rules: [{when: {new: true}}]}}",
+    "contextual": "{floor: 0.1, control_share: 0.2, gamma: 3, publish_every: 9, prior: {otherwise: {bold: 1}}}",
 }
 
 
@@ -128,14 +154,19 @@ def test_no_field_is_forgotten():
     experiment = load(EVERYTHING)
     records = [experiment, experiment.brief, experiment.variants[2], experiment.context[4], experiment.plan]
     records += experiment.metrics  # no metric can have them all
-    records += [load(HERO + f"policy: {{{kind}: {settings}}}").policy for kind, settings in POLICIES.items()]
+    begin = HERO + "context: {new: flag}\npolicy: "
+    policies = {kind: load(f"{begin}{{{kind}: {settings}}}").policy for kind, settings in POLICIES.items()}
+    records += [*policies.values(), *policies["segments"].rules]
+    funnel = experiment.funnel
+    records += [funnel, funnel.layer, funnel.ramp[0], funnel.cap, funnel.rest, *experiment.forced, experiment.sticky]
     assert POLICIES.keys() == POLICY_SPECS.keys()
     known = {(type(record), field.name): False for record in records for field in fields(record)}
     for record in records:
         for field in fields(record):
             known[type(record), field.name] |= not is_default(record, field)
     left = {field for field, is_given in known.items() if not is_given}
-    assert left == {(Experiment, "factors")}, "factors stand in the place of variants and are read below"
+    instead = {(Experiment, "factors"): "of variants", (Funnel, "traffic"): "of a ramp"}
+    assert left == instead.keys(), "these stand in the place of others, and are read below"
 
 
 def is_default(record, field):
@@ -217,6 +248,10 @@ def test_durations(written, expected):
 def test_a_policy_can_be_one_word(word, spec):
     for written in (word, f"{{{word}: {{}}}}", f"{{{word}: }}"):
         assert load(HERO + f"policy: {written}").policy == spec
+
+
+def test_traffic_without_a_ramp():
+    assert load(HERO + "traffic: 0.25").funnel == Funnel(traffic=0.25)
 
 
 def test_weights():

@@ -67,7 +67,7 @@ def complaint(text: str) -> str:
         (HERO + "control: {plain: bold}", ["name one control"]),
         (HERO + "control: neither", ["`control` names 'neither'", "plain, bold"]),
         (HERO + "default: neither", ["`default` names 'neither'"]),
-        (HERO + "policy: greedy", ["line 4", "fixed, thompson, contextual"]),
+        (HERO + "policy: greedy", ["line 4", "fixed, segments, thompson, contextual"]),
         (HERO + "policy: {thompson: {}, contextual: {}}", ["one of fixed"]),
         (HERO + "policy: [thompson]", ["`policy` must be"]),
         (HERO + "policy: {thompson: {flor: 0.1}}", ["did you mean `floor`?"]),

@@ -15,22 +15,12 @@ from hypothesis import strategies as st
 
 from engine import lifecycle
 from engine.errors import SnapshotRefused
-from engine.experiments import (
-    ContextField,
-    ContextualSpec,
-    Experiment,
-    ExperimentState,
-    FieldType,
-    FixedSpec,
-    Metric,
-    Status,
-    ThompsonSpec,
-    Variant,
-)
+from engine.experiments import ContextField, Experiment, ExperimentState, FieldType, Metric, Status, Variant
 from engine.learning import Learner, LearnerPool, next_snapshot, verify
 from engine.lifecycle import Author
 from engine.randomness import ONE, content_hash
 from engine.records import Assignment, Entry, Erasure, Outcome, Probe, Reason, Reward, Unit
+from engine.specs import ContextualSpec, FixedSpec, SegmentsSpec, ThompsonSpec
 from engine.storage.memory import MemorySnapshots, MemoryStore
 from engine.storage.sqlite import SqliteStore
 from engine.storage.sqlite_reader import SqliteReader
@@ -325,3 +315,27 @@ def test_a_blob_that_is_rehashed_after_damage_does_not_verify(kind):
     first, *_, last = Learner(state).feed(store_with(log()).entries())
     with pytest.raises(SnapshotRefused, match="does not answer"):
         verify(replace(last, blob=first.blob, hash=first.hash), state.experiment)
+
+
+@POLICIES
+def test_a_snapshot_outlives_the_killing_of_a_variant(kind):
+    state = started(experiment(kind))
+    store = store_with(log(), state)
+    snapshots = Learner(state).feed(store.entries())
+    killed = replace(state, revision=2, experiment=replace(state.experiment, killed=("bold",)))
+    policy = verify(snapshots[-1], killed.experiment)
+    left = [variant for variant in killed.experiment.variants if variant.name != "bold"]
+    assert sum(policy.distribution({"device": "phone"}, left)) == pytest.approx(1.0)
+    resumed = Learner(killed, snapshots[3])
+    assert resumed.feed(store.entries()) == snapshots[3:]
+
+
+@POLICIES
+def test_a_prior_changes_nothing_of_what_is_learned(kind):
+    state = started(experiment(kind))
+    spec = replace(SPECS[kind], prior=SegmentsSpec(otherwise={"quiet": 1.0}))
+    with_prior = replace(state, experiment=replace(state.experiment, policy=spec))
+    entries = store_with(log()).entries()
+    snapshots = Learner(with_prior).feed(entries)
+    assert snapshots == Learner(state).feed(entries)
+    assert max(verify(snapshots[0], with_prior.experiment).distribution({}, state.experiment.variants)) < 1.0

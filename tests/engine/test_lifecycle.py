@@ -1,7 +1,7 @@
-"""The life of an experiment: every step there is, every step there is not, and what opens an epoch."""
+"""The life of an experiment: every step there is, every step there is not, and who signs for it."""
 
 import itertools
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,34 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidExperiment, InvalidRequest, InvalidTransition, StaleEtag
-from engine.experiments import (
-    Better,
-    Brief,
-    Change,
-    ContextField,
-    ContextualSpec,
-    Experiment,
-    ExposureRule,
-    Factor,
-    FieldType,
-    FixedSpec,
-    Metric,
-    MetricKind,
-    Plan,
-    RewardTerm,
-    Role,
-    Status,
-    ThompsonSpec,
-    Variant,
-)
-from engine.lifecycle import Author, create, moves_units, transition, update
+from engine.experiments import Brief, Change, Experiment, Metric, Status, Variant
+from engine.funnel import Funnel, RampStep
+from engine.lifecycle import Author, create, transition, update
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 ANNA = Author("anna", "spring offer", NOW)
-METRICS = (Metric("click"), Metric("buy"))
-CONSENT = (ContextField("ok", FieldType.FLAG), ContextField("device", FieldType.TEXT))
-HERO = Experiment("hero", (Variant("plain"), Variant("bold")), METRICS, context=CONSENT)
-BANDIT = replace(HERO, policy=ContextualSpec())
+HERO = Experiment("hero", (Variant("plain"), Variant("bold")), (Metric("click"),))
 
 ALLOWED = {
     (Status.DRAFT, Status.RUNNING): "start",
@@ -51,10 +30,6 @@ ALLOWED = {
 
 def state_in(status, experiment=HERO):
     return replace(create(experiment, ANNA)[0], status=status)
-
-
-def running(experiment):
-    return state_in(Status.RUNNING, experiment)
 
 
 # --- steps ---------------------------------------------------------------------------------------------------------
@@ -72,11 +47,23 @@ def test_every_step_is_taken_or_refused(here, there):
     state = state_in(here)
     if (here, there) in ALLOWED:
         after, change = transition(state, there, state.etag, ANNA)
-        assert after == replace(state, status=there, etag="2")
+        step_at = NOW if there is Status.RUNNING else None
+        assert after == replace(state, status=there, etag="2", step_at=step_at)
         assert change == Change("hero", NOW, "anna", ALLOWED[here, there], "spring offer", there, 1, 1)
     else:
         with pytest.raises(InvalidTransition, match=f"is {here.value} and cannot become {there.value}"):
             transition(state, there, state.etag, ANNA)
+
+
+def test_a_start_begins_at_the_first_step_and_a_resumption_goes_on_there():
+    ramp = replace(HERO, funnel=Funnel(ramp=(RampStep(0.1), RampStep(1.0))))
+    for here, step in ((Status.DRAFT, 0), (Status.PAUSED, 1)):
+        later = replace(ANNA, at=NOW + timedelta(days=1))
+        before = replace(state_in(here, ramp), step=1, step_at=NOW)
+        after = transition(before, Status.RUNNING, "", later)[0]
+        assert (after.step, after.step_at) == (step, later.at)
+        paused = transition(after, Status.PAUSED, "", ANNA)[0]
+        assert (paused.step, paused.step_at) == (step, later.at)
 
 
 def test_a_refusal_says_what_is_possible():
@@ -136,112 +123,16 @@ def test_every_change_is_signed(nobody):
             change()
 
 
-# --- revisions and epochs ------------------------------------------------------------------------------------------
-
-MOVING = {
-    "variants": (Variant("plain"), Variant("bold"), Variant("third")),
-    "factors": (Factor("size", ("s", "l")),),
-    "context": (*CONSENT, ContextField("visits", FieldType.NUMBER)),
-    "requires_consent": "ok",
-    "unit": "session",
-    "control": "bold",
-    "default": "bold",
-    "policy": ThompsonSpec(),
-    "reward": (RewardTerm("buy", 1.0),),
-    "exposure": ExposureRule.REPORTED,
-    "seed": "spring",
-}
-STAYING = {
-    "brief": Brief("because"),
-    "metrics": (*METRICS, Metric("visit")),
-    "grace": timedelta(hours=1),
-    "plan": Plan(looks=3),
-    "segments": ("device",),
-}
-HOW_READ = {
-    "winsor": 0.99,
-    "range": (0.0, 9.0),
-    "better": Better.LOWER,
-    "role": Role.GOAL,
-    "effect": 0.1,
-    "covariates": ("ok",),
-}
-WHAT_IS_LEARNED = {"kind": MetricKind.REVENUE, "window": timedelta(1), "cap": 5.0, "of": "order", "after": timedelta(1)}
+# --- revisions -----------------------------------------------------------------------------------------------------
 
 
-def changed(experiment, field):
-    value = {**MOVING, **STAYING}[field]
-    return (
-        replace(experiment, variants=(), factors=value) if field == "factors" else replace(experiment, **{field: value})
-    )
-
-
-def test_every_field_moves_units_or_does_not():
-    assert MOVING.keys() | STAYING.keys() == {field.name for field in fields(Experiment)} - {"experiment_id"}
-    assert not MOVING.keys() & STAYING.keys()
-
-
-@pytest.mark.parametrize("field", MOVING)
-def test_what_moves_units_opens_an_epoch(field):
-    for experiment in (HERO, BANDIT):
-        before = replace(running(experiment), snapshot="abc")
-        after, change = update(before, changed(experiment, field), before.etag, ANNA)
-        assert (after.revision, after.epoch, after.snapshot) == (2, 2, "")
-        assert (change.action, change.revision, change.epoch) == ("update", 2, 2)
-
-
-@pytest.mark.parametrize("field", STAYING)
-def test_what_moves_nobody_opens_none_in_a_test(field):
-    before = running(HERO)
-    after, change = update(before, changed(HERO, field), before.etag, ANNA)
-    assert (after.revision, after.epoch) == (change.revision, change.epoch) == (2, 1)
-    assert after.status is Status.RUNNING
-
-
-@pytest.mark.parametrize(("field", "epoch"), [("brief", 1), ("metrics", 2), ("grace", 2), ("plan", 1), ("segments", 1)])
-def test_a_policy_that_learns_begins_again_where_its_reward_changes(field, epoch):
-    before = replace(running(BANDIT), snapshot="abc")
-    after = update(before, changed(BANDIT, field), before.etag, ANNA)[0]
-    assert after.epoch == epoch
-    assert after.snapshot == ("abc" if epoch == 1 else "")
-
-
-@pytest.mark.parametrize(("name", "value"), [*HOW_READ.items(), *WHAT_IS_LEARNED.items()])
-def test_how_a_metric_is_read_changes_nothing_that_is_learned(name, value):
-    bandit = replace(BANDIT, metrics=(METRICS[0], Metric("buy", MetricKind.COUNT)))
-    before = running(bandit)
-    changed = replace(bandit, metrics=(METRICS[0], replace(bandit.metrics[1], **{name: value})))
-    assert update(before, changed, before.etag, ANNA)[0].epoch == (1 if name in HOW_READ else 2)
-
-
-def test_a_guardrail_and_its_margin_change_nothing_that_is_learned():
-    guarded = replace(BANDIT, metrics=(METRICS[0], Metric("buy", role=Role.GUARDRAIL, margin=0.1)))
-    before = running(BANDIT)
-    assert update(before, guarded, before.etag, ANNA)[0].epoch == 1
-
-
-def test_a_paused_experiment_keeps_its_units_too():
-    before = state_in(Status.PAUSED)
-    assert update(before, changed(HERO, "seed"), before.etag, ANNA)[0].epoch == 2
-
-
-@pytest.mark.parametrize("field", MOVING)
-def test_a_draft_has_nobody_to_move(field):
-    before = create(HERO, ANNA)[0]
-    after = update(before, changed(HERO, field), before.etag, ANNA)[0]
-    assert (after.revision, after.epoch) == (2, 1)
-
-
-def test_applying_the_same_again_opens_no_epoch():
-    before = running(HERO)
-    after = update(before, HERO, before.etag, ANNA)[0]
-    assert (after.revision, after.epoch) == (2, 1)
-    assert not moves_units(before.experiment, after.experiment)
-
-
-def test_other_weights_move_units():
-    tilted = replace(HERO, policy=FixedSpec({"plain": 0.9, "bold": 0.1}))
-    assert moves_units(create(HERO, ANNA)[0].experiment, create(tilted, ANNA)[0].experiment)
+@pytest.mark.parametrize("status", [Status.DRAFT, Status.RUNNING, Status.PAUSED])
+def test_an_update_is_a_revision_and_names_what_changed(status):
+    state = state_in(status)
+    funnel = Funnel(traffic=0.5, audience={"device": "phone"})
+    after, change = update(state, replace(HERO, brief=Brief("x"), funnel=funnel), state.etag, ANNA)
+    assert (after.revision, after.status, after.etag) == (2, status, "2")
+    assert (change.action, change.revision, change.fields) == ("update", 2, ("brief", "audience", "traffic"))
 
 
 @pytest.mark.parametrize("status", [Status.CONCLUDED, Status.ARCHIVED])
@@ -252,7 +143,7 @@ def test_what_was_concluded_is_not_changed(status):
 
 
 def test_a_broken_definition_changes_nothing():
-    state = running(HERO)
+    state = state_in(Status.RUNNING)
     with pytest.raises(InvalidExperiment):
         update(state, replace(HERO, variants=()), state.etag, ANNA)
     with pytest.raises(InvalidExperiment):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.errors import InvalidExperiment
 from engine.experiments import Experiment, Metric, MetricKind, RewardTerm
-from engine.records import Entry, Erasure, Group, Unit
+from engine.records import Entry, Erasure, Group, Reason, Unit
 from engine.rewards import RewardLedger, metric_value, reward_of
 from tests.engine.ledger_logs import (
     BASKET,
@@ -27,6 +27,7 @@ from tests.engine.ledger_logs import (
     exposed,
     minutes,
     observed,
+    repeated,
     rewards_of,
     tick,
 )
@@ -71,6 +72,43 @@ def test_an_outcome_by_unit_goes_to_the_latest_row_and_counts_once():
 def test_only_draws_of_the_policy_in_this_epoch_come_out_but_the_others_take_their_outcomes(change):
     log = [assigned(1), assigned(2, minute=2, **change), observed(3, 3, unit=1), observed(4, 3, of=2), tick(5, 30)]
     assert [(r.assignment.seq, r.value) for r in rewards_of(log)] == [(1, 0.0)]
+
+
+def test_what_a_sticky_answer_brings_is_its_draws_as_long_as_the_draws_window_holds_it():
+    log = [assigned(1), repeated(2, 1, minute=2), observed(3, 3, unit=1), tick(4, 60)]
+    assert values(log) == [0.25]
+    named = [assigned(1), repeated(2, 1, minute=2), observed(3, 3, of=2), tick(4, 60)]
+    assert values(named) == [0.25]
+    after = [assigned(1), repeated(2, 1, minute=2), observed(3, 6, unit=1), observed(4, 6, of=2), tick(5, 60)]
+    assert values(after) == [0.0]
+
+
+def test_what_is_named_before_the_sticky_answer_came_is_its_draws():
+    assert values([assigned(1), observed(2, 3, of=3), repeated(3, 1, minute=2, received_at=at(3)), tick(4, 60)]) == [
+        0.25
+    ]
+
+
+def test_a_customer_who_keeps_what_was_drawn_before_the_login_brings_it_its_reward():
+    log = [assigned(1, unit=1), repeated(2, 1, unit=7, minute=2), observed(3, 3, unit=7), tick(4, 60)]
+    assert values(log) == [0.25]
+    assert values([assigned(1, unit=1), observed(2, 1, unit=7), *log[1:2], tick(3, 60)]) == [0.0]
+
+
+def test_a_draw_is_exposed_by_what_is_reported_of_a_sticky_answer():
+    log = [assigned(1), repeated(2, 1, minute=1), exposed(3, 2, minute=4), observed(4, 9, unit=1), tick(5, 60)]
+    assert [(r.assignment.seq, r.value, r.matures_at) for r in rewards_of(log, REPORTED)] == [(1, 0.25, at(22))]
+
+
+def test_a_sticky_answer_whose_draw_is_not_known_trains_nothing_and_takes_its_outcomes():
+    assert values([assigned(1), repeated(2, 9, minute=2), observed(3, 3, unit=1), tick(4, 60)]) == [0.0]
+
+
+def test_an_answer_for_quality_assurance_takes_nothing_from_a_draw():
+    tested = assigned(2, minute=2, is_draw=False, reason=Reason.QA)
+    assert values([assigned(1), tested, observed(3, 3, unit=1), tick(4, 60)]) == [0.25]
+    forced = replace(tested, reason=Reason.FORCED)
+    assert values([assigned(1), forced, observed(3, 3, unit=1), tick(4, 60)]) == [0.0]
 
 
 def test_another_slot_is_another_row():

@@ -15,7 +15,7 @@ from engine.experiments import (
     ExposureRule,
     Metric,
 )
-from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reward, Unit
+from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reason, Reward, Unit
 from engine.rewards import RewardLedger
 from tests.engine.ledger_logs import (
     EPOCH,
@@ -28,6 +28,7 @@ from tests.engine.ledger_logs import (
     exposed,
     minutes,
     observed,
+    repeated,
     rewards_of,
     tick,
 )
@@ -43,6 +44,7 @@ class Oracle:
     experiment: Experiment
     watermark: datetime = BEFORE
     rows: list[Assignment] = field(default_factory=list)
+    draws: dict[int, Assignment] = field(default_factory=dict)
     exposed_at: dict[int, datetime] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
     matured: set[int] = field(default_factory=set)
@@ -83,11 +85,14 @@ class Oracle:
     def owner(self, metric: Metric, outcome: Outcome) -> Assignment | None:
         if outcome.assignment_id:
             key = outcome.assignment_id, outcome.slot
-            own = [row for row in self.rows if (row.assignment_id, row.slot) == key]
+            found = next((row for row in self.rows if (row.assignment_id, row.slot) == key), None)
         else:
-            own = [row for row in self.rows if row.unit_key == outcome.unit_key]
-        holding = [row for row in own if self.holds(row, metric, outcome)]
-        return max(holding, key=lambda row: (self.exposed_at[row.seq], row.seq), default=None)
+            opened = outcome.occurred_at - metric.after
+            met = [row for row in self.rows if row.unit_key == outcome.unit_key and row.seq in self.exposed_at]
+            own = [row for row in met if self.exposed_at[row.seq] <= opened]
+            found = max(own, key=lambda row: (self.exposed_at[row.seq], row.seq), default=None)
+        draw = found and self.draws.get(found.seq, found)
+        return draw if draw and self.holds(draw, metric, outcome) else None
 
     def mature(self, row: Assignment) -> list[tuple[object, ...]]:
         own = [(metric, outcome) for metric, outcome in self.outcomes if self.owner(metric, outcome) is row]
@@ -116,8 +121,9 @@ class Oracle:
 
     def apply(self, entry: Entry) -> None:
         match entry:
-            case Assignment(experiment_id="hero"):
+            case Assignment(experiment_id="hero") if entry.reason is not Reason.QA:
                 self.rows.append(entry)
+                self.repeat(entry)
                 self.expose(entry)
             case Exposure():
                 self.early.append(entry)
@@ -128,6 +134,16 @@ class Oracle:
             case Erasure():
                 self.forgotten.add(entry.unit_key)
 
+    def repeat(self, row: Assignment) -> None:
+        for each in self.rows:
+            draw = self.draws.get(each.seq, each)
+            if each.assignment_id == row.kept_from and self.is_remembered(each) and self.is_remembered(draw):
+                self.draws[row.seq] = draw
+
+    def is_remembered(self, row: Assignment) -> bool:
+        is_old = row.seq in self.matured and self.matures_at(row) + AGE <= self.watermark
+        return row.seq not in self.gone and not is_old
+
     def expose(self, row: Assignment) -> None:
         if row.seq in self.exposed_at:
             return
@@ -136,7 +152,15 @@ class Oracle:
             self.exposed_at.setdefault(row.seq, row.assigned_at)
         elif own and row.seq not in self.gone:
             self.exposed_at.setdefault(row.seq, own[0].exposed_at)
-        if row.seq in self.exposed_at and self.matures_at(row) <= self.watermark:
+        draw = self.draws.get(row.seq)
+        if row.seq in self.exposed_at and draw and draw.seq not in self.gone:
+            self.exposed_at.setdefault(draw.seq, self.exposed_at[row.seq])
+            self.note_age(draw)
+        self.note_age(row)
+
+    def note_age(self, row: Assignment) -> None:
+        is_new = row.seq in self.exposed_at and row.seq not in self.matured
+        if is_new and self.matures_at(row) <= self.watermark:
             self.came_of_age.add(row.seq)
 
     def observe(self, outcome: Outcome) -> None:
@@ -174,7 +198,9 @@ def _entry(draw: st.DrawFn, seq: int, n: int, now: float) -> Entry:
     unit = draw(st.integers(1, 2))
     of = draw(st.integers(max(1, seq - 6), min(n, seq + 3)))
     kind = draw(
-        st.sampled_from(("assignment", "assignment", "assignment", "exposure", "outcome", "outcome", "void", "erasure"))
+        st.sampled_from(
+            ("assignment", "assignment", "assignment", "sticky", "exposure", "outcome", "outcome", "void", "erasure")
+        )
     )
     match kind:
         case "assignment":
@@ -185,6 +211,9 @@ def _entry(draw: st.DrawFn, seq: int, n: int, now: float) -> Entry:
             return assigned(
                 seq, unit, event, received, is_draw=is_draw, group=group, experiment_id=experiment_id, epoch=epoch
             )
+        case "sticky":
+            reason = draw(st.sampled_from((Reason.CACHED, Reason.CACHED, Reason.QA)))
+            return repeated(seq, of, unit, event, received_at=at(received), reason=reason)
         case "exposure":
             return exposed(seq, of, event, received)
         case "outcome":

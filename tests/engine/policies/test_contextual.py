@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from engine.errors import PolicyFailed
-from engine.experiments import ContextField, ContextualSpec, Experiment, FieldType, Metric, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Metric, Variant
 from engine.policies.contextual import ContextualPolicy
 from engine.randomness import ONE, draw, quantise
 from engine.records import Assignment, Context, Reason, Reward, Unit
+from engine.specs import ContextualSpec
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 FIELDS = (ContextField("device", FieldType.TEXT), ContextField("visits", FieldType.NUMBER))

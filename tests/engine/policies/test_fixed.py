@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from engine.experiments import Experiment, FixedSpec, Metric, Variant
+from engine.experiments import Experiment, Metric, Variant
 from engine.policies.fixed import FixedPolicy
+from engine.specs import FixedSpec
 
 A, B, C = Variant("a"), Variant("b"), Variant("c")
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.errors import SnapshotRefused
-from engine.experiments import Experiment, Metric, ThompsonSpec, Variant
+from engine.experiments import Experiment, Metric, Variant
 from engine.policies.posteriors import probability_of_best
 from engine.policies.thompson import ThompsonPolicy
 from engine.records import Assignment, Reason, Reward, Unit
+from engine.specs import ThompsonSpec
 
 VARIANTS = (Variant("a"), Variant("b"), Variant("é"))
 EXPERIMENT = Experiment("hero", VARIANTS, (Metric("click"),), policy=ThompsonSpec())

@@ -54,7 +54,7 @@ class Service:
 @contextmanager
 def _serve(directory: Path, clock: Clock) -> Iterator[Service]:
     with (
-        serving_beside(Serving(directory, "127.0.0.1:0", clock, learner=False)) as address,
+        serving_beside(Serving(directory, "127.0.0.1:0", clock, companions=())) as address,
         Client(address, timeout_s=10.0) as client,
         Management(address, "tests") as management,
     ):

@@ -47,7 +47,7 @@ def test_a_server_that_starts_late_is_waited_for_within_the_deadline(
 
         def start_late() -> None:
             time.sleep(0.4)
-            stack.enter_context(serving_beside(Serving(tmp_path, free_address, learner=False)))
+            stack.enter_context(serving_beside(Serving(tmp_path, free_address, companions=())))
 
         starting = threading.Thread(target=start_late)
         with Client(free_address, timeout_s=10.0) as client:
@@ -70,7 +70,8 @@ def test_a_deadline_is_kept(silent_address: str) -> None:
 def test_with_a_default_a_page_is_shown_whatever_happens(free_address: str, service: Any, at: datetime) -> None:
     with Client(free_address, timeout_s=0.3) as client:
         answer = client.assign("hero", unit="ann", default="plain")
-    assert answer == Answer("hero", "plain", {}, answer.reason, "ERROR")
+    assert answer == Answer("hero", "plain", {}, answer.reason, "ERROR", message=answer.message)
+    assert answer.message
     assert answer.reason in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
     unknown = service.client.assign("hreo", unit="ann", default="plain", at=at)
     assert (unknown.variant, unknown.reason) == ("plain", "UNKNOWN_EXPERIMENT")

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import experiments as model
-from engine.engine import Status
+from engine import funnel, specs
 from engine.recompute import Verdict
 from engine.records import DrawKey, KeptStatus, OpenFeatureReason, Reason
 from engine.service import convert, definitions, words
 from engine.storage import rows
+from tests.engine import funnel_strategies as sent
 
 short = st.text(max_size=8)
 names = st.text(min_size=1, max_size=8)
@@ -57,9 +58,10 @@ plans = st.builds(
     numbers,
 )
 policies = st.one_of(
-    st.builds(model.FixedSpec, weights=st.dictionaries(short, numbers, max_size=3)),
-    st.builds(model.ThompsonSpec, numbers, numbers, numbers, numbers, counts),
-    st.builds(model.ContextualSpec, numbers, numbers, numbers, counts),
+    st.builds(specs.FixedSpec, sent.any_weights),
+    sent.any_segments,
+    st.builds(specs.ThompsonSpec, numbers, numbers, numbers, numbers, counts, st.none() | sent.any_segments),
+    st.builds(specs.ContextualSpec, numbers, numbers, numbers, counts, st.none() | sent.any_segments),
 )
 experiments = st.builds(
     model.Experiment,
@@ -82,21 +84,62 @@ experiments = st.builds(
     grace=durations,
     plan=plans,
     segments=st.lists(short, max_size=2).map(tuple),
+    funnel=sent.any_funnels,
+    forced=st.lists(st.builds(funnel.ForcedRule, short, sent.anything), max_size=2).map(tuple),
+    sticky=st.none() | st.builds(funnel.Sticky, counts, counts),
+    fallback_unit=short,
+    killed=st.lists(short, max_size=2).map(tuple),
 )
 
 
 @given(experiments)
 def test_an_experiment_survives_the_wire(experiment: model.Experiment) -> None:
-    sent = definitions.from_experiment(experiment).SerializeToString()
-    assert definitions.to_experiment(contract.Experiment.FromString(sent)) == experiment
+    message = definitions.from_experiment(experiment).SerializeToString()
+    assert definitions.to_experiment(contract.Experiment.FromString(message)) == experiment
 
 
-@given(experiments, st.sampled_from(Status), counts, counts, short, short)
-def test_a_state_survives_the_wire(
-    experiment: model.Experiment, status: Status, revision: int, epoch: int, etag: str, snapshot: str
-) -> None:
-    state = model.ExperimentState(experiment, status, revision, epoch, etag, snapshot)
-    assert definitions.to_state(definitions.from_state(state)) == state
+states = st.builds(
+    model.ExperimentState,
+    experiments,
+    st.sampled_from(model.Status),
+    counts,
+    counts,
+    short,
+    short,
+    st.integers(model.ROLLED_BACK, 9),
+    st.none() | sent.moments,
+)
+changes = st.builds(
+    model.Change,
+    st.just("hero"),
+    sent.moments,
+    short,
+    short,
+    short,
+    st.sampled_from(model.Status),
+    counts,
+    counts,
+    st.lists(short, max_size=2).map(tuple),
+)
+
+
+@given(states)
+def test_a_state_survives_the_wire(state: model.ExperimentState) -> None:
+    message = definitions.from_state(state)
+    assert definitions.to_state(message) == state
+    assert message.traffic == state.traffic
+
+
+@given(changes)
+def test_a_change_survives_the_wire(change: model.Change) -> None:
+    message = definitions.from_change(change).SerializeToString()
+    assert definitions.to_change("hero", contract.Change.FromString(message)) == change
+
+
+def test_a_sticky_experiment_says_that_it_draws_once() -> None:
+    hero = model.Experiment("hero", (), (), sticky=funnel.Sticky())
+    state = model.ExperimentState(hero, model.Status.DRAFT, 1, 1, "1")
+    assert definitions.from_state(state).draw_key == rows.DRAW_KEYS[DrawKey.UNIT_ONCE]
 
 
 RENAMED = {"default": "default_variant"}
@@ -111,10 +154,22 @@ PAIRS = [
     (model.Metric, contract.Metric, set()),
     (model.RewardTerm, contract.RewardTerm, set()),
     (model.Plan, contract.Plan, set()),
-    (model.FixedSpec, contract.FixedPolicy, set()),
-    (model.ThompsonSpec, contract.ThompsonPolicy, set()),
-    (model.ContextualSpec, contract.ContextualPolicy, set()),
-    (model.ExperimentState, contract.ExperimentState, {"draw_key"}),  # derived from the policy
+    (specs.FixedSpec, contract.FixedPolicy, set()),
+    (specs.SegmentsSpec, contract.SegmentsPolicy, set()),
+    (specs.Rule, contract.Rule, set()),
+    (specs.ThompsonSpec, contract.ThompsonPolicy, set()),
+    (specs.ContextualSpec, contract.ContextualPolicy, set()),
+    (funnel.Funnel, contract.Funnel, set()),
+    (funnel.LayerRange, contract.LayerRange, set()),
+    (funnel.RampStep, contract.RampStep, set()),
+    (funnel.Cap, contract.Cap, set()),
+    (funnel.Rest, contract.Rest, set()),
+    (funnel.ForcedRule, contract.ForcedRule, set()),
+    (funnel.Sticky, contract.Sticky, set()),
+    (funnel.Layer, contract.Layer, set()),
+    (funnel.Population, contract.Population, set()),
+    (funnel.PopulationChange, contract.PopulationChange, set()),
+    (model.ExperimentState, contract.ExperimentState, {"draw_key", "traffic"}),  # derived from the experiment
     (model.Change, contract.Change, set()),
 ]
 
@@ -132,28 +187,30 @@ def test_the_round_trip_above_fills_every_field() -> None:
 
     @given(experiments)
     def fill(experiment: model.Experiment) -> None:
-        bare = model.Experiment("", (), ()), model.Metric(""), model.Plan()
-        for record, plain in zip((experiment, (*experiment.metrics, bare[1])[0], experiment.plan), bare, strict=True):
+        bare = model.Experiment("", (), ()), model.Metric(""), model.Plan(), funnel.Funnel()
+        metric = (*experiment.metrics, bare[1])[0]
+        for record, plain in zip((experiment, metric, experiment.plan, experiment.funnel), bare, strict=True):
             own = [field.name for field in fields(record) if getattr(record, field.name) != getattr(plain, field.name)]
             filled.update((type(record), name) for name in own)
 
     fill()
-    kinds = (model.Experiment, model.Metric, model.Plan)
+    kinds = (model.Experiment, model.Metric, model.Plan, funnel.Funnel)
     assert filled == {(kind, field.name) for kind in kinds for field in fields(kind)}
 
 
 def test_what_an_older_client_leaves_out_has_its_default() -> None:
-    sent = contract.Experiment(
+    message = contract.Experiment(
         experiment_id="hero",
         metrics=[contract.Metric(name="click", kind=contract.METRIC_KIND_CONVERSION)],
         policy=contract.Policy(fixed=contract.FixedPolicy()),
         exposure=contract.EXPOSURE_RULE_ASSIGNED,
     )
-    read = definitions.to_experiment(sent)
+    read = definitions.to_experiment(message)
     assert read.metrics == (model.Metric("click", window=timedelta(0)),)
     assert (read.plan, read.segments) == (model.Plan(), ())
-    sent.plan.n_units = 500
-    assert definitions.to_experiment(sent).plan == model.Plan(n_units=500)
+    assert (read.funnel, read.sticky, read.forced) == (funnel.Funnel(), None, ())
+    message.plan.n_units = 500
+    assert definitions.to_experiment(message).plan == model.Plan(n_units=500)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,11 +19,13 @@ from armlift.v1.experiment_pb2_grpc import ExperimentServiceStub
 from engine import errors
 from engine.clock import RequestClock
 from engine.definition import define
-from engine.experiments import Brief, Experiment, FixedSpec, Metric, Status, ThompsonSpec
+from engine.experiments import Brief, Experiment, Metric, Status
 from engine.service.definitions import from_experiment
 from engine.service.server import Serving, serving_beside
 from engine.service.status import hearing
 from engine.service.words import STATUSES
+from engine.specs import FixedSpec, ThompsonSpec
+from engine.storage import open_reader
 
 
 @pytest.fixture
@@ -181,6 +185,21 @@ def test_a_restarted_server_goes_on_where_it_was(
         assert second.client.assign("hero", unit="ann", request_id="r1", at=at) == answer
 
 
+def test_a_change_whose_caller_went_away_is_saved_and_served_or_neither(service: Any, stub: Any) -> None:
+    """What was saved and not served would make every later change a stale one."""
+    for number in range(10):
+        to = Status.PAUSED if service.management.get("hero").status is Status.RUNNING else Status.RUNNING
+        message = contract.TransitionExperimentRequest(experiment_id="hero", status=STATUSES[to], actor="me")
+        call = stub.TransitionExperiment.future(message)
+        time.sleep(number / 10_000)
+        call.cancel()
+    time.sleep(0.1)
+    state = service.management.get("hero")
+    with closing(open_reader(service.directory)) as reader:
+        assert reader.state("hero") == state
+    assert service.management.move("hero", Status.CONCLUDED, "").status is Status.CONCLUDED
+
+
 def test_two_servers_cannot_have_one_store(service: Any, serve: Callable[..., Any]) -> None:
     with (
         pytest.raises(errors.StoreUnavailable, match="is in use by process"),
@@ -190,7 +209,7 @@ def test_two_servers_cannot_have_one_store(service: Any, serve: Callable[..., An
 
 
 def test_a_server_that_cannot_bind_says_so(service: Any, tmp_path: Any) -> None:
-    serving = Serving(tmp_path / "another", service.address, learner=False)
+    serving = Serving(tmp_path / "another", service.address, companions=())
     with pytest.raises(errors.StoreUnavailable, match="cannot listen on"), serving_beside(serving):
         pass
 

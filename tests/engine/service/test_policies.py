@@ -19,13 +19,14 @@ from armlift.v1.learning_pb2_grpc import LearningServiceStub
 
 from engine import errors
 from engine.clock import RequestClock
-from engine.experiments import ContextualSpec, Experiment, PolicySpec, Status, ThompsonSpec
+from engine.experiments import Experiment, Status
 from engine.learning import LearnerPool
 from engine.records import Assignment, Reason, Snapshot
 from engine.service.management import Management
 from engine.service.server import Serving, serving_beside
 from engine.service.status import hearing
 from engine.settings import Settings
+from engine.specs import ContextualSpec, PolicySpec, ThompsonSpec
 from engine.storage import open_reader, open_snapshots
 
 SPECS: list[PolicySpec] = [ThompsonSpec(publish_every=20), ContextualSpec(publish_every=20)]
@@ -120,7 +121,7 @@ def restore(directory: Path, snapshot: Snapshot) -> None:
 
 def test_a_policy_that_spends_its_budget_is_answered_for_by_the_default(learning: Experiment, tmp_path: Path) -> None:
     """With a budget of nothing every policy is too slow; none needs to sleep."""
-    serving = Serving(tmp_path, "127.0.0.1:0", learner=False, settings=Settings(policy_budget_s=0.0))
+    serving = Serving(tmp_path, "127.0.0.1:0", companions=(), settings=Settings(policy_budget_s=0.0))
     with serving_beside(serving) as address, Management(address, "tests") as management, Client(address) as client:
         management.apply(learning, "")
         management.move("learns", Status.RUNNING, "")

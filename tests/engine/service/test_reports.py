@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from armlift import Answer, Event, Recorded
 
-from engine.experiments import Experiment, Status, ThompsonSpec
+from engine.experiments import Experiment, Status
 from engine.randomness import assignment_id
 from engine.records import Exposure, Outcome
 from engine.rewards import RewardLedger
+from engine.specs import ThompsonSpec
 from engine.storage import open_reader
 
 UNKNOWN = Answer("hero", "bold", {}, "DRAWN", "SPLIT", assignment_id="ab" * 16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def test_reflection_lists_the_services(service: Any) -> None:
 def process(tmp_path: Path) -> Iterator[tuple[int, str]]:
     """A server in a process of its own: its id and its address."""
     command = [sys.executable, "-m", "engine.cli", "serve", "--store", str(tmp_path), "--address", "127.0.0.1:0"]
-    server = subprocess.Popen([*command, "--no-learner"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    server = subprocess.Popen([*command, "--alone"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert server.stdout is not None
     yield server.pid, server.stdout.readline().removeprefix("serving on ").strip()
     server.terminate()
@@ -99,7 +100,7 @@ def refuse(client: Client) -> ArmliftError:
 
 def test_more_rows_than_may_wait_are_refused_and_the_rest_is_kept(hero: Experiment, tmp_path: Path, at: Any) -> None:
     settings = Settings(max_waiting_rows=50)
-    serving = Serving(tmp_path, "127.0.0.1:0", RequestClock(), learner=False, settings=settings)
+    serving = Serving(tmp_path, "127.0.0.1:0", RequestClock(), companions=(), settings=settings)
     with serving_beside(serving) as address, Management(address, "tests") as management:
         management.apply(hero, "")
         management.move("hero", Status.RUNNING, "")
@@ -120,6 +121,24 @@ def ask(client: Client, number: int, at: Any) -> Answer | ArmliftError:
     except ArmliftError as error:
         return error
     return answer
+
+
+def test_each_companion_runs_beside_and_again_when_it_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("fleeting", "lasting"):
+        wait = "time.sleep(60)" if name == "lasting" else "sys.exit(3)"
+        code = f"import sys, time\nopen({str(tmp_path / name)!r}, 'a').write(f'{{sys.argv[1:]}}\\n')\n{wait}\n"
+        (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    serving = Serving(tmp_path / "store", "127.0.0.1:0", companions=("fleeting", "lasting"))
+    with serving_beside(serving) as address:
+        fleeting, lasting = tmp_path / "fleeting", tmp_path / "lasting"
+        until(lambda: fleeting.exists() and len(fleeting.read_text().splitlines()) > 1 and lasting.exists())
+    started = fleeting.read_text().splitlines() + lasting.read_text().splitlines()
+    assert set(started) == {str([str(tmp_path / "store"), address, str(os.getpid())])}
+    assert lasting.read_text().count("\n") == 1
+    assert {record.getMessage() for record in caplog.records} == {"fleeting ended with code 3 and is started again"}
 
 
 def test_a_stopped_server_has_written_everything_into_one_file(

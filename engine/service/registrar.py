@@ -1,0 +1,211 @@
+"""Changing the registry: a rule proposes the next state, the writer saves it, and the engine decides from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from engine import lifecycle, neighbours
+from engine.clock import EPOCH, RequestClock, WallClock, from_micros
+from engine.engine import Engine
+from engine.errors import InvalidRequest, InvalidTransition
+from engine.experiments import Change, Experiment, ExperimentState, Status
+from engine.funnel import ForcedUnit, Population, PopulationChange, PopulationState
+from engine.lifecycle import Author
+from engine.ports import Reader
+from engine.records import Erasure, Unit
+from engine.service.watching import Watching
+from engine.storage.writer import Writer
+
+_LONGEST_NAME = 200
+_OVER = (Status.CONCLUDED, Status.ARCHIVED)
+# A change is made by a person at a time of theirs, also where the traffic's clock is the request's.
+_WALL = WallClock()
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+AnyChange = TypeVar("AnyChange", Change, PopulationChange)
+
+
+class Signed(Protocol):
+    """A request that says who asks for a change, and why."""
+
+    actor: str
+    reason: str
+
+
+def _one_at_a_time(
+    change: Callable[Concatenate[Registrar, Given], Awaitable[Answer]],
+) -> Callable[Concatenate[Registrar, Given], Awaitable[Answer]]:
+    """Let no change be built on an old state, and each run to its end, also where its caller went away.
+
+    What was saved and not adopted would be answered wrongly until the next start.
+    """
+
+    @wraps(change)
+    async def shielded(self: Registrar, /, *args: Given.args, **kwargs: Given.kwargs) -> Answer:
+        async def alone() -> Answer:
+            async with self._changing:
+                return await change(self, *args, **kwargs)
+
+        return await asyncio.shield(alone())
+
+    return shielded
+
+
+class Registrar:
+    """The only one that changes the registry of a running server.
+
+    Every method raises what the rules of `lifecycle` and `neighbours` do, and StaleEtag where somebody was faster.
+    """
+
+    def __init__(self, engine: Engine, writer: Writer, reader: Reader, watching: Watching) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._reader = reader
+        self._watching = watching
+        self._changing = asyncio.Lock()
+
+    @_one_at_a_time
+    async def create(self, experiment: Experiment, signed: Signed) -> ExperimentState:
+        """Add a draft."""
+        state, change = lifecycle.create(experiment, self._author(signed))
+        self._check_neighbours(state)
+        return await self._save(state, change, "")
+
+    @_one_at_a_time
+    async def update(self, experiment: Experiment, etag: str, signed: Signed) -> ExperimentState:
+        """Make a new revision."""
+        before = self._state(experiment.experiment_id)
+        state, change = lifecycle.update(before, experiment, etag, self._author(signed))
+        self._check_neighbours(state)
+        return await self._save(state, change, before.etag)
+
+    @_one_at_a_time
+    async def transition(self, experiment_id: str, to: Status, etag: str, signed: Signed) -> ExperimentState:
+        """Take a step of the lifecycle."""
+        before = self._state(experiment_id)
+        state, change = lifecycle.transition(before, to, etag, self._author(signed))
+        if to is Status.RUNNING:
+            self._check_neighbours(state)
+        elif to in _OVER:
+            neighbours.check_leaving(experiment_id, to, self._others(experiment_id))
+        return await self._save(state, change, before.etag)
+
+    @_one_at_a_time
+    async def move_ramp(
+        self, experiment_id: str, step: int, etag: str, signed: Signed, *, early: bool
+    ) -> ExperimentState:
+        """Take a ramp to another step."""
+        before = self._state(experiment_id)
+        since = replace(before, step_at=self._step_at(before))
+        state, change = lifecycle.move_ramp(since, step, etag, self._author(signed), early=early)
+        return await self._save(state, change, before.etag)
+
+    @_one_at_a_time
+    async def force(self, experiment_id: str, unit_id: str, variant: str, signed: Signed) -> None:
+        """Let a unit have a variant without a draw; an empty variant ends that.
+
+        Raises:
+            InvalidRequest: there is no such variant, or no unit.
+            InvalidTransition: the experiment is over.
+        """
+        state, author = self._state(experiment_id), self._author(signed)
+        _check_forced(state, unit_id, variant)
+        forced = ForcedUnit(experiment_id, Unit(state.experiment.unit, unit_id), variant)
+        change = _stamped(_forcing(state, author))
+        await self._writer.run(lambda store: store.force(forced, change))
+        self._engine.force(forced)
+        self._watching.look()
+
+    @_one_at_a_time
+    async def update_population(
+        self, population: Population, etag: str, signed: Signed
+    ) -> tuple[PopulationState, list[str]]:
+        """Change what all experiments share, and return it with the experiments in which an epoch was opened."""
+        before, states = self._engine.population, list(self._states())
+        state, change, moved = lifecycle.update_population(before, population, etag, states, self._author(signed))
+        saved = [(each, _stamped(opening)) for each, opening in moved]
+        await self._writer.run(lambda store: store.save_population(state, _stamped(change), saved))
+        self._engine.adopt_population(state, [each for each, _ in moved])
+        self._watching.look()
+        return state, [each.experiment.experiment_id for each, _ in moved]
+
+    @_one_at_a_time
+    async def publish(self, experiment_id: str, epoch: int, snapshot: str) -> None:
+        """Verify a snapshot, move the live pointer, and swap one reference; no part of the history.
+
+        Raises:
+            SnapshotRefused: it is missing or does not verify.
+            InvalidTransition: it is of another epoch.
+        """
+        before = self._state(experiment_id)
+        if epoch != before.epoch:
+            raise InvalidTransition(f"{experiment_id!r} is in epoch {before.epoch}, no longer in {epoch}")
+        staged = self._engine.stage(replace(before, snapshot=snapshot))
+        await self._writer.run(lambda store: store.point(experiment_id, epoch, snapshot))
+        self._engine.swap_in(staged)
+
+    async def _save(self, state: ExperimentState, change: Change, expected_etag: str) -> ExperimentState:
+        await self._writer.run(lambda store: store.save(state, _stamped(change), expected_etag))
+        self._engine.adopt(state)
+        self._watching.look()
+        return state
+
+    def _check_neighbours(self, state: ExperimentState) -> None:
+        others = self._others(state.experiment.experiment_id)
+        neighbours.check(state.experiment, state.status, others, self._engine.population.population)
+
+    def _state(self, experiment_id: str) -> ExperimentState:
+        return self._engine.catalog.find(experiment_id).state
+
+    def _states(self) -> Iterable[ExperimentState]:
+        return (live.state for live in self._engine.catalog.by_id.values())
+
+    def _others(self, experiment_id: str) -> list[ExperimentState]:
+        return [state for state in self._states() if state.experiment.experiment_id != experiment_id]
+
+    def _author(self, signed: Signed) -> Author:
+        return Author(signed.actor, signed.reason, self._now())
+
+    def _now(self) -> datetime:
+        """Return the time of the engine's one clock, by which ramps are gated: no change says when it is made.
+
+        Under the request's clock it is as late as the log's latest entry.
+        """
+        if isinstance(self._engine.clock, RequestClock):
+            return from_micros(self._reader.ended_at())
+        return self._engine.clock.now(None)
+
+    def _step_at(self, state: ExperimentState) -> datetime | None:
+        """Return since when the ramp is at its step: what was started before the log's first entry began with that."""
+        if state.step_at != EPOCH:
+            return state.step_at
+        first = [entry for entry in self._reader.entries(limit=1) if not isinstance(entry, Erasure)]
+        return first[0].received_at if first else EPOCH
+
+
+def _stamped(change: AnyChange) -> AnyChange:
+    return replace(change, changed_at=_WALL.now(None))
+
+
+def _forcing(state: ExperimentState, author: Author) -> Change:
+    if not author.actor.strip():
+        raise InvalidRequest("every change is signed: say who makes it in `actor`")
+    name = state.experiment.experiment_id
+    return Change(name, author.at, author.actor, "force", author.reason, state.status, state.revision, state.epoch)
+
+
+def _check_forced(state: ExperimentState, unit_id: str, variant: str) -> None:
+    experiment = state.experiment
+    if state.status in _OVER:
+        raise InvalidTransition(f"{experiment.experiment_id!r} is {state.status.value}: nobody can be forced any more")
+    if not 0 < len(unit_id) <= _LONGEST_NAME:
+        raise InvalidRequest(f"send the id of one {experiment.unit} in `unit_id`, of 1 to {_LONGEST_NAME} characters")
+    servable = [each.name for each in experiment.variants if each.name not in experiment.killed]
+    if variant and variant not in servable:
+        raise InvalidRequest(f"{experiment.experiment_id!r} has no variant {variant!r}: force {' or '.join(servable)}")
