@@ -72,7 +72,7 @@ wheel-check: $(VENV)/.installed-test  ## build the wheel and use it in an empty 
 	.ci/wheel-check $(RUN)
 
 bench: $(VENV)/.installed-test  ## run the benchmarks: about ten minutes
-	@for each in serve lift report_log; do echo "== $$each"; $(RUN) benchmarks/$$each.py || exit 1; done
+	@for each in serve assign lift report_log; do echo "== $$each"; $(RUN) benchmarks/$$each.py || exit 1; done
 
 coverage: $(VENV)/.installed-test  ## count how often a report's intervals hold the truth: the better part of an hour
 	$(RUN) benchmarks/coverage.py

@@ -35,9 +35,10 @@ from serving.load import WARM_UP_S, calls_per_s, client_name
 from serving.processes import Process, running
 
 from engine.clock import RequestClock
-from engine.experiments import ContextField, ContextualSpec, Experiment, FieldType, Metric, Status, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Metric, Status, Variant
 from engine.service.management import Management
 from engine.service.server import Serving, serving_beside
+from engine.specs import ContextualSpec
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 N_LESSONS = 600

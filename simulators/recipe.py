@@ -7,23 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from engine import files, forms
+from engine import files, forms, policy_forms
 from engine.blocks import Node
 from engine.definition import define
 from engine.errors import InvalidExperiment
-from engine.experiments import (
-    Brief,
-    ContextField,
-    ContextualSpec,
-    Experiment,
-    ExposureRule,
-    FixedSpec,
-    Metric,
-    PolicySpec,
-    RewardTerm,
-    Variant,
-    by_outcome,
-)
+from engine.experiments import Brief, ContextField, Experiment, ExposureRule, Metric, RewardTerm, Variant, by_outcome
+from engine.form_pieces import only_one, texts_by_name
+from engine.specs import ContextualSpec, FixedSpec, PolicySpec
 
 REPLAYED = "-replay"
 """What the id of the replayed experiment adds to that of the imported one."""
@@ -132,21 +122,21 @@ def load_recipe(text: str, name: str = "the recipe") -> Recipe:
     ({'a': 0.5, 'b': 0.5}, ('arm', 'visit'))
     """
     given = files.parse(text, name).read(
-        recipe=forms.only_one,
+        recipe=only_one,
         brief=forms.brief,
         context=forms.context,
-        columns=_texts_by_name,
+        columns=texts_by_name,
         variant=_variant,
         propensity=lambda node: node,
         propensity_column=Node.text,
-        unit=forms.only_one,
+        unit=only_one,
         unit_column=Node.text,
         time_column=Node.text,
         every=Node.duration,
         shuffle_seed=_seed,
         metrics=forms.metrics,
         reward=forms.reward,
-        policy=forms.policy,
+        policy=policy_forms.policy,
     )
     for wanted in ("recipe", "variant", "metrics"):
         if not given.get(wanted):
@@ -189,11 +179,7 @@ def _variant(node: Node) -> VariantColumn:
 
 
 def _names(node: Node) -> dict[str, str]:
-    return {name: name for name in node.texts()} if isinstance(node.content, tuple) else _texts_by_name(node)
-
-
-def _texts_by_name(node: Node) -> dict[str, str]:
-    return {name: each.text() for name, each in node.block().items()}
+    return {name: name for name in node.texts()} if isinstance(node.content, tuple) else texts_by_name(node)
 
 
 def _seed(node: Node) -> int | None:

@@ -43,8 +43,10 @@ OWNERS = {
     "matplotlib": ("analysis/pages/plots.py",),
     "jinja2": ("analysis/pages/render.py",),
     "markupsafe": ("analysis/pages/render.py",),
+    "openfeature": ("proto/armlift/openfeature.py",),
     "narwhals": ("analysis/logs/unit_table.py",),
     "duckdb": ("analysis/logs/duck.py",),
+    "re2": ("engine/patterns.py",),
     "click": COMMAND_FILES,
     "rich": (*COMMAND_FILES, "simulators/showing.py"),
 }
@@ -55,7 +57,10 @@ EVERYBODYS = {"numpy", "scipy"}
 RANDOM = {"hashlib", "random", "secrets", "uuid"}
 """What only `engine/randomness.py` imports inside the engine."""
 
-POLICIES_KNOW = {"engine.records", "engine.experiments", "engine.errors", "engine.randomness", "engine.policies"}
+POLICIES_KNOW = {
+    f"engine.{module}"
+    for module in ("records", "experiments", "specs", "funnel", "targeting", "errors", "randomness", "policies")
+}
 
 
 class Import(NamedTuple):

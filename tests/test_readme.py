@@ -32,7 +32,7 @@ def test_every_metric_that_is_shown_can_be_written():
 
 def test_the_client_that_is_shown_is_served(tmp_path, capsys):
     (program,) = blocks("python")
-    with serving_beside(Serving(tmp_path, "127.0.0.1:0", learner=False)) as address:
+    with serving_beside(Serving(tmp_path, "127.0.0.1:0", companions=())) as address:
         with Management(address, "ann") as management:
             management.apply(files.load(blocks("yaml")[0]), "shown")
             management.move("hero-headline", Status.RUNNING, "shown")

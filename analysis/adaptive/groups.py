@@ -33,6 +33,9 @@ def draws(frame: Frame) -> Flags:
 def group_subjects(frame: Frame) -> Subjects:
     """Return all units by their group, from their first assignment on, whatever they were served.
 
+    Forced, capped, sticky and failed answers are here too: a unit that left when it was served without a draw would
+    leave a choice of units behind. So forced ones are left out of every estimate but this one.
+
     Where there is a control group, rows that could not have been in it are not here: they are from before it was kept.
     Of a replay only the exposed ones, from their exposure on: what a replay rejects was never shown to anybody.
     """

@@ -48,15 +48,39 @@ def at_any_look(row: Row, baseline: Estimate) -> Estimate:
         return not_evaluable(text("decision.no_sequence"), row.value.estimand, row.value.n, scale=Scale.RELATIVE)
     if relative.interval is None or relative.value is None:
         return relative
-    widths = [high - low for low, high in (anytime.interval or (0, 0), absolute.interval or (0, 0))]
-    if not all(width > 0 for width in widths):
+    factor = _widening(anytime, absolute)
+    if factor is None:
         reason = anytime.note or absolute.note or text("decision.no_sequence")
         return not_evaluable(reason, relative.estimand, relative.n, relative.value, Scale.RELATIVE)
-    factor = max(widths[0] / widths[1], 1.0)
     if _reaches_zero(baseline, factor):
         reason = text("decision.not_identified")
         return not_evaluable(reason, relative.estimand, relative.n, scale=Scale.RELATIVE)
     return _widened(relative, relative.value, relative.interval, factor)
+
+
+def is_worse_outright(row: Row, baseline: Estimate, margin: float, better: Better) -> bool:
+    """Whether the difference alone, at any look, shows that a guardrail gave way.
+
+    What never happens to the control, or no more to the variant, has no relative lift, and is the worst that can come.
+    Then the least harm that the difference leaves open is held against the margin of the most that the control may be.
+    Each of the two ends misses at most half of what its interval may miss.
+    """
+    absolute, anytime = row.absolute, row.anytime
+    if absolute is None or anytime is None or anytime.interval is None or baseline.interval is None:
+        return False
+    factor = _widening(anytime, absolute)
+    if factor is None or baseline.value is None:
+        return False
+    low, high = anytime.interval
+    harm = low if better is Better.LOWER else -high
+    most = max(abs(baseline.value + factor * (end - baseline.value)) for end in baseline.interval)
+    return harm > margin * most
+
+
+def _widening(anytime: Estimate, absolute: Estimate) -> float | None:
+    """Return how many times as wide the interval for any look is as that for one, or None where one has none."""
+    widths = [high - low for low, high in (anytime.interval or (0, 0), absolute.interval or (0, 0))]
+    return max(widths[0] / widths[1], 1.0) if all(width > 0 for width in widths) else None
 
 
 def _widened(relative: Estimate, value: float, interval: tuple[float, float], factor: float) -> Estimate:

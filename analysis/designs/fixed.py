@@ -5,6 +5,7 @@ Where the draws were by assignment and units repeat, the subjects are assignment
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,17 @@ from analysis.document import Timeline
 from analysis.logs import crediting, timeline
 from analysis.logs.crediting import Counted, Subjects
 from analysis.logs.frames import Frame
-from analysis.texts import Text, probability, text
+from analysis.sequential import logged
+from analysis.texts import Text, count, probability, text
 from engine.experiments import ExposureRule
 
 _UNEQUAL = 0.01
 """Below this p-value the rates of exposure differ, and exposed units are no longer comparable."""
 
 _MIN_EXPECTED = 5.0
+
+_FEW = 0.01
+"""So small a share that could not get every variant is not worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +101,26 @@ def traffic(frame: Frame, times: Ints, variant: Ints, caption: Text) -> Timeline
     )
 
 
-def exposure_notes(arrival: Arrival) -> tuple[Text, ...]:
-    """Return what a reader must know about exposures."""
+def cautions(frame: Frame, arrival: Arrival) -> tuple[Text, ...]:
+    """Return what a reader must know of who is compared."""
+    return (*_unequal(arrival), *_partly(frame, arrival.subjects))
+
+
+def _unequal(arrival: Arrival) -> tuple[Text, ...]:
     if not arrival.is_intention_to_treat or arrival.p_value is None:
         return ()
     return (text("caution.intention_to_treat", p=probability(arrival.p_value)),)
+
+
+def _partly(frame: Frame, subjects: Subjects) -> Iterator[Text]:
+    """Yield for how many subjects each difference is where not all of them could get every variant."""
+    possible = logged.variants(frame.assignments) > 0
+    n = np.bincount(subjects.stratum, minlength=len(possible))
+    n_both = n @ (possible & possible[:, [frame.control]])
+    others = [place for place in np.flatnonzero(n @ possible) if place != frame.control]
+    if any(n_both[place] < (1 - _FEW) * len(subjects) for place in others):
+        parts = tuple(text("caution.partly_of", name=frame.variants[place], n=count(n_both[place])) for place in others)
+        yield text("caution.partly", baseline=frame.variants[frame.control], parts=parts)
 
 
 def _by_label(frame: Frame, subjects: Subjects) -> Ints:

@@ -42,7 +42,7 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
             Count(subjects.n_switched, text("left_out.switched")),
             *crediting.not_credited(frame, subjects),
         ),
-        cautions=fixed.exposure_notes(arrival),
+        cautions=fixed.cautions(frame, arrival),
     )
 
 

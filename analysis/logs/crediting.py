@@ -1,7 +1,8 @@
 """Whose an outcome is: subjects (units at their first exposure, or assignments), and what each outcome brings them.
 
 In a test an outcome belongs to its unit. In a bandit it belongs to its assignment; one that names a unit belongs to
-the unit's latest exposed assignment, if a window of that one holds it: as `engine.rewards` credits it.
+the unit's latest exposed assignment, if a window of that one holds it: as `engine.rewards` credits it. A sticky answer
+stands for the draw that it repeats, as all of that unit or assignment is the draw's.
 """
 
 from __future__ import annotations
@@ -105,8 +106,8 @@ def assignments(frame: Frame, chosen: Flags, *, from_exposure: bool = True) -> S
     subject[index] = np.arange(len(index))
     row, by_unit = outcomes.row.copy(), np.flatnonzero(outcomes.row < 0)
     shown = rows.is_exposed if from_exposure else np.ones_like(rows.is_exposed)
-    row[by_unit] = _latest(frame, since, shown, by_unit)
     # Row -1, none, finds the -1 at the end.
+    row[by_unit] = np.append(rows.origin, -1)[_latest(frame, since, shown, by_unit)]
     return _subjects(frame, Counted.ASSIGNMENT, index, (rows.variant, rows.stratum, since), subject[row])
 
 
@@ -185,11 +186,15 @@ class _Codes:
 
 
 def _codes(frame: Frame) -> _Codes:
-    """Number the units so that tables by unit are no larger than the log; keys of a large store leave gaps."""
+    """Number the units that were drawn."""
     rows, outcomes = frame.assignments, frame.outcomes
-    keys = np.concatenate([rows.unit_key, np.append(rows.unit_key, 0)[outcomes.row]])
-    by_unit = outcomes.row < 0
-    keys[len(rows) :][by_unit] = outcomes.unit_key[by_unit]
+    of_outcome = np.where(outcomes.row < 0, outcomes.unit_key, np.append(rows.unit_key, 0)[outcomes.row])
+    return _numbered(rows.unit_key, of_outcome)
+
+
+def _numbered(rows: Ints, outcomes: Ints) -> _Codes:
+    """Number units so that tables by unit are no larger than the log; keys of a large store leave gaps."""
+    keys = np.concatenate([rows, outcomes])
     if len(keys) and int(keys.max()) >= _GAPS * len(keys):
         keys = np.unique(keys, return_inverse=True)[1]
     return _Codes(keys[: len(rows)], keys[len(rows) :], int(keys.max(initial=-1)) + 1)
@@ -220,7 +225,8 @@ def _latest(frame: Frame, since: Ints, shown: Flags, which: Ints) -> Ints:
     index = _in_order(since, np.flatnonzero(shown))
     if not len(index):
         return np.full(len(which), -1)
-    code, n = _codes(frame), len(index)
+    # The unit that was answered, not the one that was drawn: what it met last is what its own answers say.
+    code, n = _numbered(frame.assignments.named_key, frame.outcomes.named_key), len(index)
     # One number for unit and place in time: what is sorted by it is sorted by both.
     placed = np.sort(code.rows[index] * n + np.arange(n))
     owner = code.outcomes[which]

@@ -12,15 +12,17 @@ import numpy as np
 
 from analysis.arrays import Flags, Floats, Ints, Texts, distinct, places, renumbered
 from analysis.document import Count
+from analysis.logs import stickiness
 from analysis.logs.contexts import Contexts
 from analysis.logs.patterns import patterns
 from analysis.logs.sources import LogSource
+from analysis.logs.stickiness import Repeats
 from analysis.texts import text
-from engine.columns import Coded, Columns
+from engine.columns import Coded, Column, Columns
 from engine.errors import UnknownExperiment
 from engine.experiments import Experiment, ExperimentState, ExposureRule, Status
 from engine.randomness import ONE
-from engine.records import DrawKey, Group
+from engine.records import DrawKey, Group, Reason
 
 ASSIGNMENT_COLUMNS = (
     *("seq", "assigned_at", "received_at", "revision", "epoch", "draw_key", "is_draw", "reason", "group_name"),
@@ -30,8 +32,8 @@ EXPOSURE_COLUMNS = ("assignment_seq", "exposed_at")
 OUTCOME_COLUMNS = (*("seq", "metric", "value", "occurred_at", "received_at", "void_of", "assignment_seq", "unit_key"),)
 _NEVER = np.iinfo(np.int64).max // 4
 """The exposure time of what was not exposed: after every outcome, and far from an overflow."""
-_BY_UNIT = list(DrawKey).index(DrawKey.UNIT)
-"""The column's number of DrawKey.UNIT: the contract numbers its members in the order of the enum."""
+_BY_UNIT = [list(DrawKey).index(key) for key in (DrawKey.UNIT, DrawKey.UNIT_ONCE)]
+"""The column's numbers of these: the contract numbers the members in the order of the enum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,11 @@ class Assignments:
 
     `variant` and `epoch` are indices into the frame's names. `pattern` is the row's distribution, -1 where nothing
     usable was drawn. `stratum` numbers the pairs of epoch and pattern, within which variants compare as they are.
-    `by_unit` is whether the draw was keyed by the unit. `is_usable` marks draws whose propensity holds and whose
-    policy is of the same kind as the current one. Times are microseconds.
+    `by_unit` is whether a unit is drawn once, and not for each assignment. `is_usable` marks draws whose propensity
+    holds and whose policy is of the same kind as the current one. Times are microseconds.
+
+    `origin` is the row whose draw it repeats, as a sticky answer does, or its own place. `unit_key` is the unit that
+    was drawn and `named_key` the one that was answered: they differ for who keeps what was drawn before a login.
     """
 
     seq: Ints
@@ -61,6 +66,8 @@ class Assignments:
     stratum: Ints
     reason: Texts
     source: Texts
+    origin: Ints
+    named_key: Ints
 
     def __len__(self) -> int:
         return len(self.seq)
@@ -68,9 +75,10 @@ class Assignments:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Outcomes that stand, (n,) each: `row` is its assignment or -1, `unit_key` its unit or 0.
+    """Outcomes that stand, (n,) each: `row` is the draw or other answer that it is of, or -1.
 
-    `metric` is an index into the frame's `outcome_names`.
+    `named_key` is the unit that it named, or 0, and `unit_key` the one that was drawn for it. `metric` is an index into
+    the frame's `outcome_names`.
     """
 
     metric: Ints
@@ -78,6 +86,7 @@ class Outcomes:
     occurred_at: Ints
     row: Ints
     unit_key: Ints
+    named_key: Ints
 
     def __len__(self) -> int:
         return len(self.metric)
@@ -85,7 +94,10 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One experiment's log. `end` is the log's end, in microseconds: the last time at which anything was received."""
+    """One experiment's log. `end` is the log's end, in microseconds: the last time at which anything was received.
+
+    Answers for quality assurance are not here at all.
+    """
 
     state: ExperimentState
     variants: tuple[str, ...]
@@ -138,26 +150,44 @@ def read(source: LogSource, experiment_id: str) -> Frame:
         known = ", ".join(other.experiment.experiment_id for other in source.states()) or "none"
         raise UnknownExperiment(f"there is no experiment {experiment_id!r} in this log: there are {known}")
     experiment = state.experiment
-    raw = source.columns("assignments", ASSIGNMENT_COLUMNS, experiment_id)
+    everything = source.columns("assignments", ASSIGNMENT_COLUMNS, experiment_id)
+    is_real = _codes(everything["reason"], [Reason.QA.value]) < 0
+    raw: Columns = everything if is_real.all() else {each: _where(everything[each], is_real) for each in everything}
+    repeats = stickiness.repeats(source, experiment_id, raw)
     raw_outcomes = source.columns("outcomes", OUTCOME_COLUMNS, experiment_id)
-    names = tuple(dict.fromkeys([*(variant.name for variant in experiment.variants), *raw["variant"].words]))
+    got = (raw["variant"].words[code] for code in distinct(raw["variant"].codes))
+    names = tuple(dict.fromkeys([*(variant.name for variant in experiment.variants), *got]))
     epochs = tuple(distinct(raw["epoch"]).tolist()) or (state.epoch,)
-    exposed_at, same_kind = _exposure_times(source, experiment, raw), _kinds(source, experiment, raw["revision"])
-    assignments, left_out = _assignments(raw, exposed_at, names, epochs, same_kind)
-    outcomes, not_counted = _outcomes(raw_outcomes, assignments.seq, experiment, source.voided())
-    end = max(source.ended_at(), *(int(each["received_at"].max(initial=0)) for each in (raw, raw_outcomes)))
-    contexts = Contexts(source, experiment, len(assignments))
-    return Frame(state, names, epochs, assignments, outcomes, end, (*left_out, *not_counted), contexts)
+    exposed_at = _exposure_times(source, experiment, raw, repeats.origin)
+    same_kind = _kinds(source, experiment, raw["revision"])
+    assignments, left_out = _assignments(raw, repeats, exposed_at, same_kind, names=names, epochs=epochs)
+    outcomes, not_counted = _outcomes(raw_outcomes, assignments.seq, repeats, experiment, source.voided())
+    end = max(source.ended_at(), *(int(each["received_at"].max(initial=0)) for each in (everything, raw_outcomes)))
+    n_tested = Count(int((~is_real).sum()), text("left_out.not_drawn", reason=text("reason.qa")))
+    counts = n_tested, *left_out, *not_counted
+    return Frame(state, names, epochs, assignments, outcomes, end, counts, Contexts(source, experiment, is_real))
 
 
-def _exposure_times(source: LogSource, experiment: Experiment, raw: Columns) -> Ints:
+def _where(column: Column, which: Flags) -> Column:
+    return Coded(column.codes[which], column.words) if isinstance(column, Coded) else column[which]
+
+
+def _exposure_times(source: LogSource, experiment: Experiment, raw: Columns, origin: Ints) -> Ints:
+    """Return when each row was exposed, (n,): a draw also by what was first reported of an answer that repeats it."""
     if experiment.exposure is ExposureRule.ASSIGNED:
         return np.asarray(raw["assigned_at"])
     reported = source.columns("exposures", EXPOSURE_COLUMNS, experiment.experiment_id)
     rows = places(reported["assignment_seq"], raw["seq"])
-    times = np.full(len(raw["seq"]), _NEVER)
     known = rows >= 0
-    np.minimum.at(times, rows[known], reported["exposed_at"][known])
+    own, at = rows[known], reported["exposed_at"][known]
+    is_origin = origin == np.arange(len(origin))
+    return np.where(is_origin, _first_times(origin[own], at, len(origin)), _first_times(own, at, len(origin)))
+
+
+def _first_times(rows: Ints, at: Ints, n: int) -> Ints:
+    """Return the first of the times that the log has for each row, (n,); the learner counts that one as well."""
+    times = np.full(n, _NEVER)
+    times[rows[::-1]] = at[::-1]
     return times
 
 
@@ -170,7 +200,13 @@ def _kinds(source: LogSource, experiment: Experiment, revision: Ints) -> Flags:
 
 
 def _assignments(
-    raw: Columns, exposed_at: Ints, names: tuple[str, ...], epochs: tuple[int, ...], same_kind: Flags
+    raw: Columns,
+    repeats: Repeats,
+    exposed_at: Ints,
+    same_kind: Flags,
+    *,
+    names: tuple[str, ...],
+    epochs: tuple[int, ...],
 ) -> tuple[Assignments, list[Count]]:
     is_draw = raw["is_draw"] == 1
     variant, epoch = _codes(raw["variant"], names), places(raw["epoch"], np.array(epochs, np.int64))
@@ -184,18 +220,20 @@ def _assignments(
         exposed_at=exposed_at,
         variant=variant,
         epoch=epoch,
-        unit_key=raw["unit_key"],
+        unit_key=repeats.unit(raw["unit_key"]),
         is_draw=is_draw,
         is_usable=is_draw & holds & same_kind,
         is_exposed=exposed_at < _NEVER,
         is_control_group=_codes(raw["group_name"], [Group.CONTROL.value]) == 0,
-        by_unit=raw["draw_key"] == _BY_UNIT,
+        by_unit=np.isin(raw["draw_key"], _BY_UNIT),
         group_weight=raw["group_weight"],
         pattern=np.where(is_draw & holds, found.index, -1),
         patterns=found.probabilities,
         stratum=renumbered(epoch * n_patterns + found.index, len(epochs) * n_patterns)[0],
         reason=raw["reason"].values(),
         source=raw["source"].values(),
+        origin=repeats.origin,
+        named_key=raw["unit_key"],
     )
     broken = int((is_draw & ~holds).sum())
     other = int((is_draw & holds & ~same_kind).sum())
@@ -209,17 +247,21 @@ def _codes(column: Coded, among: Sequence[str]) -> Ints:
     return codes
 
 
-def _outcomes(raw: Columns, seqs: Ints, experiment: Experiment, voided: Ints) -> tuple[Outcomes, list[Count]]:
+def _outcomes(
+    raw: Columns, seqs: Ints, repeats: Repeats, experiment: Experiment, voided: Ints
+) -> tuple[Outcomes, list[Count]]:
     """Return the outcomes that stand, and why the others do not; `seqs` are those of the assignments."""
     # Columns are read one after the other: a metric that was declared in between is not this report's yet.
     metric = _codes(raw["metric"], sorted(experiment.outcomes))
     is_void = _codes(raw["void_of"], [""]) != 0
     is_voided = places(raw["seq"], voided) >= 0
     names_row = raw["assignment_seq"] != 0
-    row = np.where(names_row, places(raw["assignment_seq"], seqs), -1)
+    own = np.where(names_row, places(raw["assignment_seq"], seqs), -1)
+    # Row -1, none, finds the -1 at the end.
+    row = np.append(repeats.origin, -1)[own]
     is_finite, is_ours = np.isfinite(raw["value"]), (metric >= 0) & (~names_row | (row >= 0))
     counts, stands = ~is_void & ~is_voided, ~is_void & ~is_voided & is_finite & is_ours
-    columns = metric, raw["value"], raw["occurred_at"], row, raw["unit_key"]
+    columns = metric, raw["value"], raw["occurred_at"], row, repeats.unit(raw["unit_key"]), raw["unit_key"]
     return Outcomes(*(column[stands] for column in columns)), [
         Count(int((is_voided & ~is_void).sum()), text("left_out.taken_back")),
         Count(int((counts & ~is_finite).sum()), text("left_out.not_finite")),

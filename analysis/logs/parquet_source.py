@@ -61,8 +61,9 @@ class ParquetSource:
             return None
         definition = self.definition(experiment_id, found["revision"])
         assert definition is not None
-        where = found["revision"], found["epoch"], found["etag"], found["snapshot"]
-        return ExperimentState(definition, Status(found["status"]), *where)
+        where = found["revision"], found["epoch"], found["etag"], found["snapshot"], found["step"]
+        step_at = found["step_at"] and datetime.fromisoformat(found["step_at"])
+        return ExperimentState(definition, Status(found["status"]), *where, step_at=step_at)
 
     def states(self) -> list[ExperimentState]:
         """Return all experiments with their states, by id."""
@@ -127,5 +128,5 @@ def open_log(directory: str | Path) -> SqliteReader | ParquetSource:
     return ParquetSource(directory) if (Path(directory) / REGISTRY).exists() else open_reader(directory)
 
 
-def _change(changed_at: str, status: str, **rest: Any) -> Change:  # noqa: ANN401 (a change's other fields)
-    return Change(changed_at=datetime.fromisoformat(changed_at), status=Status(status), **rest)
+def _change(changed_at: str, status: str, fields: Sequence[str], **rest: Any) -> Change:  # noqa: ANN401 (a change's other fields)
+    return Change(changed_at=datetime.fromisoformat(changed_at), status=Status(status), fields=tuple(fields), **rest)

@@ -15,9 +15,10 @@ from analysis.logs.columns_source import ColumnsSource
 from engine.columns import Coded, Column, encoded
 from engine.definition import define
 from engine.errors import InvalidRequest
-from engine.experiments import Experiment, ExperimentState, FixedSpec, Status
+from engine.experiments import Experiment, ExperimentState, Status
 from engine.randomness import ONE, quantise, share_weight
 from engine.records import DrawKey, Group, Reason, Source
+from engine.specs import FixedSpec
 
 START = 20_000 * 86_400 * 1_000_000
 """When everything happens that has no time of its own, in microseconds."""
@@ -95,7 +96,7 @@ def _assignments(experiment: Experiment, given: Arrays) -> Rows:
         "revision": 1,
         "epoch": 1,
         "is_draw": 1,
-        "draw_key": list(DrawKey).index(experiment.policy.draw_key),
+        "draw_key": list(DrawKey).index(experiment.draw_key),
         "reason": Reason.DRAWN.value,
         "source": Source.LIVE.value,
         "group_name": Group.POLICY.value,
@@ -106,7 +107,8 @@ def _assignments(experiment: Experiment, given: Arrays) -> Rows:
     if "group_weight" not in given:
         share = share_weight(experiment.policy.control_share)
         found["group_weight"] = np.where(is_control, share, ONE - share)
-    return found | _drawn(experiment, given, variant, is_control) | {"seq": np.arange(1, n + 1), "variant": variant}
+    drawn = _drawn(experiment, given, variant, is_control)
+    return found | drawn | {"seq": np.arange(1, n + 1), "variant": variant}
 
 
 def _variant(experiment: Experiment, given: Arrays) -> Coded:
@@ -149,7 +151,8 @@ def _distributions(experiment: Experiment, given: Any, n: int) -> tuple[Coded, I
     each = _packed(shares.reshape(-1, k))
     found = each if shares.ndim == 2 else Coded(np.zeros(n, np.int64), each.words)
     if shares.dtype.kind == "f":
-        weights = np.array([quantise(np.frombuffer(word).tolist()) for word in found.words], np.int64).reshape(-1, k)
+        rounded = [quantise(np.frombuffer(word).tolist(), zeros=True) for word in found.words]
+        weights = np.array(rounded, np.int64).reshape(-1, k)
         found = Coded(found.codes, tuple(row.tobytes() for row in weights.astype("<i8")))
     return found, np.array([np.frombuffer(word, "<i8") for word in found.words], np.int64).reshape(-1, k)
 
@@ -164,7 +167,7 @@ def _declared(experiment: Experiment) -> list[float]:
     """Return the distribution of a test."""
     policy = experiment.policy
     if not isinstance(policy, FixedSpec):
-        raise InvalidRequest("the policy learns, so nobody knows its draws: say the `distribution` of each assignment")
+        raise InvalidRequest("only a fixed policy always draws alike: say the `distribution` of each assignment")
     weights = dict(policy.weights) or {variant.name: 1.0 for variant in experiment.variants}
     total = sum(weights.values())
     return [weights.get(variant.name, 0.0) / total for variant in experiment.variants]

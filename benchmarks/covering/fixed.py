@@ -10,8 +10,9 @@ import numpy as np
 from covering.simulated import Cell, Floats, Ints, Simulated, outcomes
 from scipy import integrate, stats
 
-from engine.experiments import ContextField, Experiment, FieldType, FixedSpec, Metric, MetricKind, Role, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Role, Variant
 from engine.records import DrawKey
+from engine.specs import FixedSpec
 
 EVEN, UNEVEN, THREE = (0.5, 0.5), (0.9, 0.1), (1 / 3, 1 / 3, 1 / 3)
 HOUR = 3_600_000_000

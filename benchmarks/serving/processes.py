@@ -63,7 +63,7 @@ def running(*arguments: str) -> Iterator[Process]:
 
 
 async def serve_armlift(directory: str) -> None:
-    server = Server(Serving(Path(directory), "127.0.0.1:0", learner=False))
+    server = Server(Serving(Path(directory), "127.0.0.1:0", companions=()))
     await server.start()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, lambda: print(json.dumps(list(server.commit_s)), flush=True))

@@ -10,8 +10,8 @@ from itertools import count
 import pytest
 
 from engine import lifecycle, randomness
-from engine.assignment import draw_group
 from engine.clock import EPOCH
+from engine.drawing import draw_group
 from engine.experiments import Experiment, Status
 from engine.lifecycle import Author
 from engine.randomness import ONE
@@ -19,6 +19,8 @@ from engine.records import Assignment, DrawKey, Exposure, Group, Outcome, Reason
 from engine.storage.memory import MemoryStore
 
 START = EPOCH + timedelta(days=20_000)
+
+UNDRAWN = {"is_draw": False, "draw_key": DrawKey.NONE, "eligible": (), "distribution": ()}
 
 
 class Log:
@@ -55,7 +57,7 @@ class Log:
         if group is Group.CONTROL:
             names, weights = (experiment.control,), (ONE,)
         assignment_id = randomness.assignment_id(f"request {next(self._n)}", experiment.experiment_id)
-        if experiment.policy.draw_key is DrawKey.UNIT:
+        if experiment.draw_key is DrawKey.UNIT:
             number = randomness.unit_number(experiment.seed, who.type, who.id, names, weights)
         else:
             number = randomness.assignment_number(self.store.secret, experiment.seed, assignment_id, 0)
@@ -69,7 +71,7 @@ class Log:
             assignment_id=assignment_id,
             revision=self.state.revision,
             epoch=self.state.epoch,
-            draw_key=experiment.policy.draw_key,
+            draw_key=experiment.draw_key,
             drawn=number,
             is_draw=True,
             group=group,
@@ -82,16 +84,13 @@ class Log:
         return made
 
     def default(self, unit: str, at: float = 0.0, reason: Reason = Reason.POLICY_FAILED) -> Assignment:
-        return self.assign(
-            unit,
-            at,
-            variant=self.experiment.default,
-            reason=reason,
-            is_draw=False,
-            draw_key=DrawKey.NONE,
-            eligible=(),
-            distribution=(),
-        )
+        return self.assign(unit, at, variant=self.experiment.default, reason=reason, **UNDRAWN)
+
+    def repeat(self, unit: str, draw: Assignment, at: float = 0.0) -> Assignment:
+        """Give a unit the variant of a draw again, its own or another unit's."""
+        groups = {"group": draw.group, "group_weight": draw.group_weight}
+        kept = {"variant": draw.variant, "kept_from": draw.assignment_id, "reason": Reason.CACHED}
+        return self.assign(unit, at, **groups, **kept, **UNDRAWN)
 
     def expose(self, assignment: Assignment, at: float) -> None:
         self.store.append([Exposure(assignment.assignment_id, day(at), day(at))])

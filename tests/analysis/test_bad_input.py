@@ -17,7 +17,6 @@ from engine.experiments import (
     Experiment,
     ExposureRule,
     Factor,
-    FixedSpec,
     Looking,
     Metric,
     MetricKind,
@@ -25,10 +24,10 @@ from engine.experiments import (
     RewardTerm,
     Role,
     Status,
-    ThompsonSpec,
     Variant,
 )
 from engine.records import Group
+from engine.specs import FixedSpec, ThompsonSpec
 
 DAY = timedelta(days=1)
 CLICK = Metric("click", window=DAY, role=Role.GOAL)

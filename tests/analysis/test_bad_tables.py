@@ -12,7 +12,8 @@ from analysis import report_on_units
 from analysis.document import Report, Word
 from analysis.estimate import Holds
 from engine.errors import InvalidRequest
-from engine.experiments import Experiment, Looking, Metric, MetricKind, Plan, ThompsonSpec, Variant
+from engine.experiments import Experiment, Looking, Metric, MetricKind, Plan, Variant
+from engine.specs import ThompsonSpec
 
 DAY = timedelta(days=1)
 TEST = Experiment("hero", (Variant("a"), Variant("b")), (Metric("click", window=DAY),))

@@ -7,19 +7,8 @@ import pytest
 
 from analysis import report
 from analysis.logs.simple_log import START, simple_log
-from engine.experiments import (
-    ContextField,
-    Experiment,
-    FieldType,
-    FixedSpec,
-    Looking,
-    Metric,
-    MetricKind,
-    Plan,
-    Status,
-    ThompsonSpec,
-    Variant,
-)
+from engine.experiments import ContextField, Experiment, FieldType, Looking, Metric, MetricKind, Plan, Status, Variant
+from engine.specs import FixedSpec, ThompsonSpec
 
 HOUR = 3_600_000_000
 METRICS = (Metric("click", effect=0.1), Metric("spend", MetricKind.REVENUE, cap=20.0))

@@ -14,17 +14,16 @@ from engine.experiments import (
     Experiment,
     ExposureRule,
     Factor,
-    FixedSpec,
     Looking,
     Metric,
     MetricKind,
     Plan,
     RewardTerm,
     Status,
-    ThompsonSpec,
     Variant,
 )
 from engine.records import Reason, Source
+from engine.specs import FixedSpec, ThompsonSpec
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CLICK, SPEND = Metric("click", window=DAY), Metric("spend", MetricKind.REVENUE, DAY)

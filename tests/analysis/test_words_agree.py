@@ -13,16 +13,18 @@ from analysis.estimate import Holds
 from analysis.logs.simple_log import simple_log
 from engine.experiments import (
     Better,
+    ContextField,
     Experiment,
+    FieldType,
     Looking,
     Metric,
     MetricKind,
     Plan,
     Role,
     Status,
-    ThompsonSpec,
     Variant,
 )
+from engine.specs import Rule, SegmentsSpec, ThompsonSpec
 
 DAY = timedelta(days=1)
 START, LENGTH = 20_000 * 86_400_000_000, 10 * 86_400_000_000
@@ -35,7 +37,7 @@ METRICS = (
     Metric("rate", MetricKind.RATIO, DAY, of="spend", per="click"),
     Metric("error", window=DAY, role=Role.GUARDRAIL, margin=0.2, better=Better.LOWER),
 )
-POLICIES = (None, ThompsonSpec(), ThompsonSpec(control_share=0.4))
+POLICIES = (None, ThompsonSpec(), ThompsonSpec(control_share=0.4), SegmentsSpec((Rule({"vip": True}, {"a": 1.0}),)))
 
 
 @st.composite
@@ -48,7 +50,8 @@ def reports(draw):
     status = draw(st.sampled_from([Status.RUNNING, Status.PAUSED, Status.CONCLUDED]))
     strength, lost = draw(st.sampled_from([0.0, 0.1, 0.3])), draw(st.sampled_from([0.0, 0.0, 0.5]))
     experiment = Experiment("any", tuple(Variant(name) for name in "abcd"[:k]), METRICS[: draw(st.integers(1, 6))])
-    experiment = replace(experiment, plan=plan, policy=policy or experiment.policy)
+    fields = (ContextField("vip", FieldType.FLAG),) if isinstance(policy, SegmentsSpec) else ()
+    experiment = replace(experiment, plan=plan, policy=policy or experiment.policy, context=fields)
     log = _log(experiment, rng, n, strength, lost)
     log = replace(log, experiment_state=replace(log.experiment_state, status=status))
     return analysis.report(log, "any", in_full=False)
@@ -61,6 +64,8 @@ def _log(experiment, rng, n, strength, lost):
     columns = {"variant": variant, "assigned_at": START + np.sort(rng.integers(0, LENGTH, n))}
     if experiment.policy.learns:
         columns["distribution"] = np.full(k, 1 / k)
+    if isinstance(experiment.policy, SegmentsSpec):
+        columns |= _by_rule(rng, n, k)
     if experiment.policy.control_share:
         is_control = rng.random(n) < experiment.policy.control_share
         columns |= {
@@ -77,7 +82,16 @@ def _log(experiment, rng, n, strength, lost):
             "metric": [name for name, row in happened.items() for _ in row],
             "value": [1 + (i % 3 if name == "spend" else 0) for name, row in happened.items() for i in range(len(row))],
         },
+        context={field.name: rng.integers(0, 2, n).astype(float) for field in experiment.context},
     )
+
+
+def _by_rule(rng, n, k):
+    """Return variants of two rules, of which one leaves out the last variant, and another the first."""
+    shares = (np.ones((2, k)) - np.eye(k)[[-1, 0]]) / (k - 1)
+    rule = rng.integers(0, 2, n)
+    variant = (rng.random(n)[:, None] > shares[rule].cumsum(axis=1)).sum(axis=1).clip(max=k - 1)
+    return {"variant": np.where(shares[rule, variant] > 0, variant, 1 % k), "distribution": shares[rule]}
 
 
 def compared(found):

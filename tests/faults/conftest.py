@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +26,12 @@ class RunningServer:
     def learner(self) -> int:
         """Return the process id of the learner beside it."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        while not children.read_text():
+        while True:
+            for child in children.read_text().split():
+                with suppress(OSError):
+                    if "engine.service.learner" in Path(f"/proc/{child}/cmdline").read_text():
+                        return int(child)
             time.sleep(0.01)  # it is started once the server answers
-        return int(children.read_text())
 
 
 StartServer = Callable[[str], RunningServer]

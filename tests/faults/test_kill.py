@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 from armlift import Answer, Client
 
-from engine.experiments import Experiment, Metric, Status, ThompsonSpec, Variant
+from engine.experiments import Experiment, Metric, Status, Variant
 from engine.learning import LearnerPool
 from engine.records import Assignment, Entry, Exposure, Outcome
 from engine.service.management import Management
+from engine.specs import ThompsonSpec
 from engine.storage import open_reader, open_snapshots
 from engine.storage.memory import MemorySnapshots
 

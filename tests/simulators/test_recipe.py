@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import InvalidExperiment
-from engine.experiments import ContextualSpec, ExposureRule, FixedSpec
+from engine.experiments import ExposureRule
+from engine.specs import ContextualSpec, FixedSpec
 from simulators.recipe import load_recipe, read_recipe
 
 HILLSTROM = Path(__file__).parents[2] / "simulators" / "recipes" / "hillstrom.yaml"

@@ -9,10 +9,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from engine.experiments import Experiment, FixedSpec, ThompsonSpec
+from engine.experiments import Experiment
 from engine.randomness import ONE
 from engine.records import Assignment, Exposure, Group
 from engine.rewards import RewardLedger
+from engine.specs import FixedSpec, ThompsonSpec
 from simulators.doors import EngineDoor
 from simulators.recipe import Recipe, load_recipe
 from simulators.rejection import replay

@@ -13,30 +13,27 @@ from engine import lifecycle, randomness
 from engine.catalog import FindSnapshot
 from engine.clock import RequestClock
 from engine.engine import Engine
-from engine.experiments import (
-    ContextField,
-    ContextualSpec,
-    Experiment,
-    FieldType,
-    FixedSpec,
-    Metric,
-    PolicySpec,
-    Status,
-    ThompsonSpec,
-    Variant,
-)
+from engine.experiments import ContextField, Experiment, FieldType, Metric, Status, Variant
 from engine.learning import LearnerPool
 from engine.lifecycle import Author
 from engine.ports import Reader, SnapshotStore, Store
 from engine.records import Assignment, Kept, Outcome, Request
 from engine.settings import Settings
+from engine.specs import ContextualSpec, FixedSpec, PolicySpec, Rule, SegmentsSpec, ThompsonSpec
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 VARIANTS = (Variant("plain"), Variant("bold"), Variant("loud"), Variant("rare"))
+RULES = SegmentsSpec(
+    (Rule({"device": "phone"}, {"bold": 0.7, "rare": 0.3}), Rule({"visits": {"$gte": 5}}, {"loud": 1.0})),
+    otherwise={"plain": 0.9, "loud": 0.1},
+)
 SPECS: dict[str, PolicySpec] = {
     "fixed": FixedSpec(),
     "fixed-unequal": FixedSpec({"plain": 0.6, "bold": 0.25, "loud": 0.14, "rare": 0.01}),
+    "segments": RULES,
+    "segments-floor": replace(RULES, floor=0.1),
     "thompson": ThompsonSpec(publish_every=100),
+    "thompson-prior": ThompsonSpec(publish_every=100, prior=RULES),
     "thompson-control": ThompsonSpec(publish_every=100, control_share=0.2),
     "contextual": ContextualSpec(publish_every=100),
     "contextual-control": ContextualSpec(publish_every=100, control_share=0.1, floor=0.1),

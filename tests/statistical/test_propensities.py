@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from engine.experiments import FixedSpec, PolicySpec
 from engine.randomness import ONE
 from engine.records import Assignment, Group
+from engine.specs import FixedSpec, PolicySpec
 from engine.storage.memory import MemorySnapshots, MemoryStore
 
 N_VISITS = 4000

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from armlift.log.v1.records_pb2 import AssignmentRecord
 
-from engine.experiments import PolicySpec
 from engine.recompute import Recomputer, Verdict
 from engine.records import Assignment, DrawKey, Group
+from engine.specs import PolicySpec
 from engine.storage import find_snapshot_in, open_reader, open_snapshots, open_store
 
 N_VISITS = 600

@@ -6,15 +6,16 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+import analysis
 from analysis import adaptive
 from analysis.adaptive.scored import is_by_assignment
 from analysis.document import Word
 from analysis.logs import crediting, frames, metrics
+from analysis.logs.simple_log import START, simple_log
 from analysis.texts import Text
 from engine.experiments import (
     Better,
     ContextField,
-    ContextualSpec,
     Experiment,
     FieldType,
     Looking,
@@ -22,9 +23,9 @@ from engine.experiments import (
     MetricKind,
     Plan,
     RewardTerm,
-    ThompsonSpec,
     Variant,
 )
+from engine.specs import ContextualSpec, ThompsonSpec
 
 CLICK = Metric("click", window=timedelta(days=1))
 THREE = (Variant("a"), Variant("b"), Variant("c"))
@@ -151,3 +152,24 @@ def test_an_empty_log_has_words_for_everything(new_log):
 def test_metrics_of_an_assignment():
     kinds = [kind for kind in MetricKind if is_by_assignment(Metric("m", kind))]
     assert kinds == [MetricKind.CONVERSION, MetricKind.COUNT, MetricKind.REVENUE]
+
+
+def test_a_variant_that_was_killed_is_compared_by_the_draws_that_could_have_been_it():
+    rng = np.random.default_rng(12)
+    n, rates = 12_000, np.array([0.2, 0.3, 0.25])
+    shares = np.array([[0.4, 0.3, 0.3], [0.5, 0.0, 0.5]])[np.arange(n) // (n // 2)]
+    variant = (rng.random(n)[:, None] > shares.cumsum(axis=1)).sum(axis=1).clip(max=2)
+    log = simple_log(
+        bandit(),
+        {"variant": variant, "distribution": shares, "assigned_at": START + np.arange(n)},
+        {"row": np.flatnonzero(rng.random(n) < rates[variant])},
+    )
+    found = analysis.report(log, "hero", in_full=False)
+    assert found.health.checks[0].holds
+    rows = {row.name: row for row in found.metrics[0].tables[0].rows}
+    for name, lift in (("b", 0.1), ("c", 0.05)):
+        assert rows[name].absolute.low < lift < rows[name].absolute.high
+    # The draws of both that were made while b could still be drawn, and those of both at any time.
+    early = variant[: n // 2]
+    assert rows["b"].absolute.n == int((early < 2).sum())
+    assert rows["c"].absolute.n == int((variant != 1).sum())

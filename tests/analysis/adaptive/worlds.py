@@ -11,7 +11,8 @@ from analysis import adaptive
 from analysis.logs import frames
 from analysis.logs.frames import Frame
 from analysis.logs.metrics import Sample
-from engine.experiments import ContextualSpec, Experiment, Metric, Plan, RewardTerm, ThompsonSpec, Variant
+from engine.experiments import Experiment, Metric, Plan, RewardTerm, Variant
+from engine.specs import ContextualSpec, ThompsonSpec
 from tests.analysis.conftest import Log
 
 SECOND = 1_000_000

@@ -4,8 +4,10 @@ from scipy import stats
 
 from analysis.checks import balance
 from analysis.logs import frames
+from analysis.logs.simple_log import simple_log
 from analysis.texts import text
-from engine.experiments import Experiment, FixedSpec, Metric, ThompsonSpec, Variant
+from engine.experiments import Experiment, Metric, Variant
+from engine.specs import FixedSpec, ThompsonSpec
 
 TITLE = text("balance.groups")
 VARIANTS = (Variant("a"), Variant("b"), Variant("c"))
@@ -80,6 +82,24 @@ def test_repeats_of_a_draw_by_unit_count_once(new_log):
     found = balance.variants(frame, balance.independent(frame, frame.assignments.is_usable), TITLE)
     assert sum(share.observed for share in found.shares) == 300
     assert found.holds
+
+
+def test_a_unit_that_was_drawn_again_counts_by_its_first_draw():
+    """After the killing of a variant units keep their numbers, so a second draw would say again what the first said."""
+    experiment = Experiment("hero", VARIANTS, (Metric("click"),))
+    n = 600
+    first = np.random.default_rng(11).integers(0, 3, n)
+    log = simple_log(
+        experiment,
+        {
+            "variant": np.concatenate([first, np.where(first == 1, 0, first)]),
+            "unit_key": np.tile(np.arange(n), 2) + 1,
+            "epoch": np.repeat([1, 2], n),
+            "distribution": np.repeat([[1 / 3] * 3, [2 / 3, 0.0, 1 / 3]], n, axis=0),
+        },
+    )
+    frame = frames.read(log, "hero")
+    assert balance.independent(frame, frame.assignments.is_usable).tolist() == list(range(n))
 
 
 def test_the_groups_of_units_are_checked_against_the_control_share(new_log):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from analysis.designs import fixed
 from analysis.logs import crediting, frames
 from analysis.logs.crediting import Counted, Part
-from engine.experiments import Experiment, ExposureRule, FixedSpec, Metric, MetricKind, Variant
+from engine.experiments import Experiment, ExposureRule, Metric, MetricKind, Variant
 from engine.records import DrawKey
+from engine.specs import FixedSpec
 
 DAY = timedelta(days=1)
 CLICK = Metric("click", window=DAY)

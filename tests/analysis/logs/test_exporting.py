@@ -17,8 +17,9 @@ from analysis.logs import exporting, frames
 from analysis.logs.parquet_source import ParquetSource, open_log
 from engine.columns import Coded
 from engine.errors import InvalidRequest, StoreUnavailable
-from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, FixedSpec, Metric, MetricKind, Variant
+from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Metric, MetricKind, Variant
 from engine.records import Erasure, Unit
+from engine.specs import FixedSpec
 from engine.storage import open_store
 from engine.storage.schema import COLUMNS, DERIVED
 
@@ -42,6 +43,8 @@ def log(new_log):
             by_unit = i % 4 == 0
             made.observe(f"unit {i % 100}" if by_unit else row, ("click", "order")[i % 2], i / 100 + 0.5, i / 7)
     made.default("unit 7", 1.5)
+    made.expose(made.repeat("a login", row, 1.5), 1.55)
+    made.observe("a login", "click", 1.58)
     made.observe("unit 8", "", 1.6, void_of=made.observe("unit 8", "click", 1.6))
     made.assign("unit 9", 1.7, experiment_id="other")
     made.store.append([Erasure(Unit("customer", "unit 3"), row.assigned_at, "kim", "asked")])

@@ -8,20 +8,11 @@ from hypothesis import strategies as st
 
 from analysis.logs import crediting, frames, metrics
 from engine.errors import InvalidRequest, UnknownExperiment
-from engine.experiments import (
-    ContextField,
-    Experiment,
-    ExposureRule,
-    FieldType,
-    FixedSpec,
-    Metric,
-    MetricKind,
-    ThompsonSpec,
-    Variant,
-)
+from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Metric, MetricKind, Variant
 from engine.randomness import ONE
 from engine.records import Group
 from engine.rewards import RewardLedger
+from engine.specs import FixedSpec, ThompsonSpec
 
 DAY = timedelta(days=1)
 TEST = Experiment("hero", (Variant("a"), Variant("b")), (Metric("click", window=DAY),))

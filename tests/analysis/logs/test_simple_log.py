@@ -13,18 +13,9 @@ from analysis.logs import frames
 from analysis.logs.simple_log import START, simple_log
 from engine.columns import encoded
 from engine.errors import InvalidRequest
-from engine.experiments import (
-    ContextField,
-    Experiment,
-    ExposureRule,
-    FieldType,
-    FixedSpec,
-    Metric,
-    MetricKind,
-    ThompsonSpec,
-    Variant,
-)
+from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Metric, MetricKind, Variant
 from engine.randomness import ONE
+from engine.specs import FixedSpec, ThompsonSpec
 
 DAY = timedelta(days=1)
 DAY_US = 86_400_000_000
@@ -138,7 +129,7 @@ def test_the_context_is_given_as_it_is_read():
         (TEST, {"variant": [3]}, {}, "from 0 to 2"),
         (TEST, {"variant": [0], "wieght": [1]}, {}, "no column 'wieght'"),
         (TEST, {"variant": [0, 1], "epoch": [1]}, {}, "`epoch` is"),
-        (BANDIT, {"variant": [0]}, {}, "the policy learns"),
+        (BANDIT, {"variant": [0]}, {}, "say the `distribution`"),
         (BANDIT, {"variant": [0, 1], "distribution": np.ones((1, 3)) / 3}, {}, "2 rows or one"),
         (TEST, {"variant": [0]}, {"row": [0]}, "say the `metric`"),
         (TEST, {"variant": [0]}, {"row": [1], "metric": "click"}, "a place among the 1 assignments"),
@@ -150,7 +141,7 @@ def test_what_is_not_sound_is_refused(experiment, assignments, outcomes, words):
 
 
 def test_any_column_can_be_coded_beforehand():
-    log = simple_log(TEST, {"variant": [0, 1], "reason": encoded(["drawn", "qa"]), "is_draw": [True, False]})
-    assert frames.read(log, "hero").assignments.reason.tolist() == ["drawn", "qa"]
+    log = simple_log(TEST, {"variant": [0, 1], "reason": encoded(["drawn", "forced"]), "is_draw": [True, False]})
+    assert frames.read(log, "hero").assignments.reason.tolist() == ["drawn", "forced"]
     with pytest.raises(InvalidRequest, match="no column 'record'"):
         log.columns("assignments", ["record"])

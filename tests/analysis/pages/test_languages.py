@@ -22,6 +22,9 @@ from analysis.texts import (
     text,
 )
 from engine.errors import InvalidRequest
+from engine.experiments import Status
+from engine.records import Reason, Source
+from engine.specs import POLICY_SPECS
 
 OTHERS = [code for code in CODES if code != "en"]
 NARROW, WIDE = "\N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"
@@ -39,6 +42,12 @@ def catalogue(code):
 def placeholders(message):
     forms = message.values() if isinstance(message, dict) else [message]
     return set(re.findall(r"\{(\w*)\}", " ".join(forms)))
+
+
+def test_every_word_of_the_engine_that_a_report_may_say_has_a_message():
+    words = {f"reason.{each.value}" for each in Reason} | {f"policy.{kind}" for kind in POLICY_SPECS}
+    words |= {f"status.{each.value}" for each in Status} | {f"source.{each.value}" for each in Source}
+    assert words <= catalogue("en").keys()
 
 
 @pytest.mark.parametrize("code", OTHERS)

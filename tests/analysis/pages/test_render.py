@@ -9,7 +9,8 @@ import pytest
 
 import analysis
 from engine.errors import InvalidRequest
-from engine.experiments import Brief, Experiment, Metric, MetricKind, ThompsonSpec, Variant
+from engine.experiments import Brief, Experiment, Metric, MetricKind, Variant
+from engine.specs import ThompsonSpec
 
 DAY = timedelta(days=1)
 EVIL = "<script>alert(1)</script>"
