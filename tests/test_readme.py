@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import files
+from engine import files, population_file, population_rules
 from engine.experiments import Status
 from engine.service.management import Management
 from engine.service.server import Serving, serving_beside
@@ -30,8 +30,17 @@ def test_every_metric_that_is_shown_can_be_written():
     assert shown.plan.n_units == 20_000
 
 
-def test_the_client_that_is_shown_is_served(tmp_path, capsys):
-    (program,) = blocks("python")
+def test_every_part_of_the_funnel_that_is_shown_can_be_written():
+    head = "experiment: hero\nvariants: [general, bold, loyalty]\ncontext: {visits: number}\nmetrics: [click]\n"
+    shown = files.load(head + blocks("yaml")[3])
+    assert shown == files.load(files.dump(shown))
+    population = population_file.load(blocks("yaml")[4])
+    assert population.holdout == 0.05
+    assert not list(population_rules.needs(shown, population))
+
+
+@pytest.mark.parametrize("program", blocks("python"))
+def test_the_clients_that_are_shown_are_served(program, tmp_path, capsys):
     with serving_beside(Serving(tmp_path, "127.0.0.1:0", companions=())) as address:
         with Management(address, "ann") as management:
             management.apply(files.load(blocks("yaml")[0]), "shown")
