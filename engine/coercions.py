@@ -70,8 +70,17 @@ def is_true(value: Value) -> bool:
     if value is None or isinstance(value, str | bool):
         return bool(value)
     if isinstance(value, int | float):
-        return value != 0 and not math.isnan(value)
+        return value != 0 and not is_nan(value)
     return True
+
+
+def is_nan(value: Value) -> bool:
+    """Whether a value is the number that equals none; a whole number of any size may be asked.
+
+    >>> is_nan(float("nan")), is_nan(10**400), is_nan("NaN")
+    (True, False, False)
+    """
+    return isinstance(value, float) and math.isnan(value)
 
 
 def as_number(value: Value) -> float:
@@ -143,9 +152,9 @@ def _number_text(number: float) -> str:
 
 
 def in_order(text: str) -> str | bytes:
-    """Return what orders texts as JavaScript does, by UTF-16 units, among others that went through here.
+    r"""Return what orders texts as JavaScript does, by UTF-16 units, among others that went through here.
 
-    >>> in_order("\\U0001f600") < in_order("\\uffff")
+    >>> in_order("\U0001f600") < in_order("\uffff")
     True
     """
     return text.encode("utf-16-be", "surrogatepass")

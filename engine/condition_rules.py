@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.coercions import as_number
@@ -21,14 +21,17 @@ LOGICAL = (*LISTS, "$not", "$segment")
 OF_FIELD = (*OPERATORS, "$not", "$size", "$elemMatch", "$all", "$alli")
 """What may be asked of a field."""
 
-KINDS = ("string", "number", "boolean", "array", "object", "null", "undefined")
-"""The words of `$type`."""
+KINDS = ("string", "number", "boolean", "array", "object", "null")
+"""The words of `$type`; `undefined` is no kind of a value that could be sent."""
+
+_MAX_SHOWN = 60
 
 _OF_LIST = ("$in", "$nin", "$ini", "$nini", "$all", "$alli")
+_ASKING_LISTS = ("$all", "$alli", "$size", "$elemMatch")
 _IN_ORDER = ("$lt", "$lte", "$gt", "$gte")
 _OF_VERSION = ("$veq", "$vne", "$vlt", "$vlte", "$vgt", "$vgte")
 _OF_PATTERN = ("$regex", "$regexi")
-_WITHOUT_COERCION = ("$eq", "$ne", "$in", "$nin")
+_WITHOUT_COERCION = ("$eq", "$ne", "$in", "$nin", "$ini", "$nini")
 
 
 def condition_problems(
@@ -49,7 +52,31 @@ def condition_problems(
     if not fits(condition):
         yield f"it may nest {MAX_DEPTH} levels and have {MAX_SIZE} maps and lists at most: split it, or make it flatter"
         return
-    yield from _Check(declared, only_declared, population).condition(condition)
+    # A name that no sentence could have is not looked at further.
+    yield from list(_unsendable(condition)) or _Check(declared, only_declared, population).condition(condition)
+
+
+def _unsendable(value: Value) -> Iterator[str]:
+    """Yield what has no form in a file or on the wire, however it stands in a condition."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _unsendable(name) if isinstance(name, str) else [f"the name {_shown(name)} in it must be text"]
+            yield from _unsendable(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _unsendable(each)
+    elif isinstance(value, str) and not _can_be_sent(value):
+        yield f"{_shown(value)} in it is no text that can be sent: write it in UTF-8"
+    elif not (value is None or isinstance(value, str | int | float)):
+        yield f"{_shown(value)} in it must be a number, a text, a flag, null, a list or a map"
+
+
+def _can_be_sent(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +88,7 @@ class _Check:
     def condition(self, condition: Value) -> Iterator[str]:
         """Yield what is wrong with clauses that all have to hold."""
         if not isinstance(condition, Mapping):
-            yield f"{condition!r} must be a condition, such as {{visits: {{$gte: 3}}}}"
+            yield f"{_shown(condition)} must be a condition, such as {{visits: {{$gte: 3}}}}"
             return
         for name, value in condition.items():
             yield from self._clause(name, value)
@@ -89,7 +116,7 @@ class _Check:
         if not isinstance(name, str):
             yield "`$segment` needs the name of a segment"
         elif self.population is not None and name not in self.population.segments:
-            yield f"there is no segment {name!r} in the population: {_there_are(self.population.segments)}"
+            yield f"there is no segment {_shown(name)} in the population: {_there_are(self.population.segments)}"
 
     def _field(self, path: str, value: Value) -> Iterator[str]:
         name, *inside = path.split(".")
@@ -112,7 +139,22 @@ def _value_problems(path: str, value: Value, declared: FieldType | None, check: 
     elif any(str(name).startswith("$") for name in value):
         yield f"`{path}` mixes operators with names: `{{$gt: 1, $lt: 9}}` are operators, `{{a: 1}}` is a value"
     elif declared is not None:
-        yield f"`{path}` is declared as a {declared.value} and cannot be a map"
+        yield f"`{path}` is declared as a {_word(declared)} and cannot be a map"
+    else:
+        yield from _inner_problems(path, value.values())
+
+
+def _inner_problems(path: str, values: Iterable[Value]) -> Iterator[str]:
+    """Yield what is wrong within a list or map that is a value: it is compared whole, as it stands."""
+    for value in values:
+        if isinstance(value, Mapping):
+            if any(name.startswith("$") for name in value):
+                yield f"`{path}` has operators inside a value: write `a.b: {{$gt: 1}}` for `a: {{b: {{$gt: 1}}}}`"
+            yield from _inner_problems(path, value.values())
+        elif isinstance(value, list | tuple):
+            yield from _inner_problems(path, value)
+        elif not _is_finite(value):
+            yield "every number in it must be finite"
 
 
 def _operator_problems(
@@ -120,6 +162,10 @@ def _operator_problems(
 ) -> Iterator[str]:
     if name not in OF_FIELD:
         yield f"`{path}` has the unknown operator `{name}`: {_suggestion(name, OF_FIELD)}"
+    elif name in _ASKING_LISTS and declared not in (None, FieldType.TEXTS):
+        yield f"`{path}` is declared as a {_word(declared)} and is no list: `{name}` cannot be asked of it"
+    elif name in _OF_VERSION and declared in (FieldType.FLAG, FieldType.TEXTS):
+        yield f"`{path}` is declared as a {_word(declared)} and is no version: `{name}` cannot be asked of it"
     elif name in _OF_LIST:
         yield from _list_problems(path, name, operand, declared, check)
     elif name in IN_GROUP:
@@ -127,9 +173,9 @@ def _operator_problems(
     elif name == "$not":
         yield from _value_problems(path, operand, declared, check)
     elif name == "$size":
-        yield from _value_problems(f"{path}.$size", operand, FieldType.NUMBER, check)
+        yield from _size_problems(path, operand, check)
     elif name == "$elemMatch":
-        yield from _item_problems(path, operand, check.population)
+        yield from _item_problems(path, operand, declared, check.population)
     elif name in ("$eq", "$ne") or name in _IN_ORDER:
         yield from _compared_problems(path, name, operand, declared)
     else:
@@ -149,7 +195,7 @@ def _list_problems(path: str, name: str, operand: Value, declared: FieldType | N
         if name in ("$all", "$alli"):
             yield from _value_problems(path, each, item, check)
         elif isinstance(each, Mapping | list | tuple):
-            yield f"`{path}`: `{name}` looks for numbers, texts and flags, and {each!r} is none"
+            yield f"`{path}`: `{name}` looks for numbers, texts and flags, and {_shown(each)} is none"
         else:
             yield from _typed_problems(path, each, item, strictly=name in _WITHOUT_COERCION)
 
@@ -158,14 +204,25 @@ def _group_problems(path: str, name: str, operand: Value, population: Population
     if not isinstance(operand, str):
         yield f"`{path}`: `{name}` needs the name of a group"
     elif population is not None and operand not in population.groups:
-        yield f"there is no group {operand!r} in the population: {_there_are(population.groups)}"
+        yield f"there is no group {_shown(operand)} in the population: {_there_are(population.groups)}"
 
 
-def _item_problems(path: str, operand: Value, population: Population | None) -> Iterator[str]:
+def _size_problems(path: str, operand: Value, check: _Check) -> Iterator[str]:
+    if operand is None:
+        yield f"`{path}`: `$size` needs a number, or operators such as {{$gte: 2}}"
+    else:
+        yield from _value_problems(f"{path}.$size", operand, FieldType.NUMBER, check)
+
+
+def _item_problems(
+    path: str, operand: Value, declared: FieldType | None, population: Population | None
+) -> Iterator[str]:
     """What is inside an item is declared nowhere."""
     of_items = _Check({}, False, population)
     if is_operators(operand):
-        yield from _value_problems(path, operand, None, of_items)
+        yield from _value_problems(path, operand, declared and FieldType.TEXT, of_items)
+    elif declared is not None:
+        yield f"`{path}` is a list of texts, and `$elemMatch` needs operators there, such as {{$regex: ^a}}"
     elif isinstance(operand, Mapping) and operand:
         yield from of_items.condition(operand)
     else:
@@ -177,6 +234,8 @@ def _compared_problems(path: str, name: str, operand: Value, declared: FieldType
         yield f"`{path}`: `{name}` compares with a number, a text or a flag, not with a list or a map"
     elif name in _IN_ORDER and (operand is None or isinstance(operand, bool)):
         yield f"`{path}`: `{name}` compares with a number or a text, not with {operand!r}"
+    elif name not in _IN_ORDER and declared is FieldType.TEXTS and operand is not None:
+        yield _ONE_TEXT.format(path=path)
     elif name in _IN_ORDER and declared in (FieldType.FLAG, FieldType.TEXTS):
         yield f"`{path}` is declared as a {_word(declared)} and has no order: `{name}` cannot be asked of it"
     else:
@@ -185,22 +244,29 @@ def _compared_problems(path: str, name: str, operand: Value, declared: FieldType
 
 def _literal_problems(path: str, value: Value, declared: FieldType | None) -> Iterator[str]:
     if isinstance(value, list | tuple):
-        if declared not in (None, FieldType.TEXTS):
-            yield f"`{path}` is declared as a {_word(declared)} and cannot be a list: say $in for one of several"
-        return
-    if declared is FieldType.TEXTS and value is not None:
-        yield f"`{path}` is a list of texts: say $in for one of them, or $all"
-        return
-    yield from _typed_problems(path, value, declared, strictly=False)
+        yield from _listed_problems(path, value, declared)
+    elif declared is FieldType.TEXTS and value is not None:
+        yield _ONE_TEXT.format(path=path)
+    else:
+        yield from _typed_problems(path, value, declared, strictly=False)
+
+
+def _listed_problems(path: str, values: Sequence[Value], declared: FieldType | None) -> Iterator[str]:
+    if declared not in (None, FieldType.TEXTS):
+        yield f"`{path}` is declared as a {_word(declared)} and cannot be a list: say $in for one of several"
+    elif declared is not None and not all(isinstance(each, str) for each in values):
+        yield f"`{path}` is a list of texts and is compared with {_shown(values)}: compare it with texts"
+    else:
+        yield from _inner_problems(path, values)
 
 
 def _typed_problems(path: str, value: Value, declared: FieldType | None, *, strictly: bool) -> Iterator[str]:
     """Yield where a value can never be that of a field of its type, with JavaScript's coercion or without."""
-    if isinstance(value, int | float) and not _is_finite(value):
-        yield f"`{path}` is compared with {value!r}, which must be a finite number"
+    if not _is_finite(value):
+        yield f"`{path}` is compared with {_shown(value)}, which must be a finite number"
     elif value is not None and declared is not None and not _FITS[declared](value, strictly):
         word = _word(declared)
-        yield f"`{path}` is a {word} and is compared with {value!r}: compare it with a {word}"
+        yield f"`{path}` is a {word} and is compared with {_shown(value)}: compare it with a {word}"
 
 
 def _pattern_problems(path: str, pattern: str) -> Iterator[str]:
@@ -210,9 +276,9 @@ def _pattern_problems(path: str, pattern: str) -> Iterator[str]:
         yield f"`{path}`: the pattern {pattern[:60]!r} cannot be used, mend it: {error}"
 
 
-def _is_finite(number: float) -> bool:
+def _is_finite(value: Value) -> bool:
     try:
-        return math.isfinite(number)
+        return not isinstance(value, int | float) or math.isfinite(value)
     except OverflowError:
         return False
 
@@ -237,12 +303,22 @@ _FITS: Mapping[FieldType, Callable[[Value, bool], bool]] = {
     FieldType.FLAG: _is_flag,
     FieldType.TEXTS: _is_text,
 }
+_ONE_TEXT = "`{path}` is a list of texts: say $in for one of them, or $all"
 _OPERANDS: Mapping[str, tuple[str, Callable[[Value], bool]]] = {
     "$exists": ("true or false", lambda value: isinstance(value, bool)),
     "$type": (f"one of {', '.join(KINDS)}", lambda value: value in KINDS),
     **dict.fromkeys(_OF_PATTERN, ("a pattern as text", lambda value: isinstance(value, str))),
     **dict.fromkeys(_OF_VERSION, ("a version as text, such as '2.10.0'", lambda value: isinstance(value, str))),
 }
+
+
+def _shown(value: object) -> str:
+    """Return a value as a sentence has it; a whole number of thousands of digits has no text."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def _word(declared: FieldType | None) -> str:

@@ -102,31 +102,8 @@ def problems_of_condition(
 ) -> Iterator[str]:
     """Yield a sentence for everything in a condition that could not be sent, stored or decided by."""
     declared = {field.name: field.type for field in experiment.context}
-    problems = list(condition_problems(condition, declared, only_declared=only_declared))
-    for problem in problems or _value_problems(condition):
+    for problem in condition_problems(condition, declared, only_declared=only_declared):
         yield f"{what}: {problem}"
-
-
-def _value_problems(value: Value) -> Iterator[str]:
-    """Yield what in a condition of the right form has none in a file or on the wire."""
-    if isinstance(value, Mapping):
-        for each in itertools.chain(value.keys(), value.values()):
-            yield from _value_problems(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _value_problems(each)
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield "every number in it must be finite"
-    elif isinstance(value, str) and not _can_be_sent(value):
-        yield f"{value!r} in it is no text that can be sent: write it in UTF-8"
-
-
-def _can_be_sent(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _prerequisite_problems(experiment: Experiment) -> Iterator[str]:

@@ -6,6 +6,8 @@ different chances. Semantics are those of GrowthBook's SDKs, specification 0.8.0
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 Range = tuple[float, float]
@@ -13,7 +15,7 @@ Range = tuple[float, float]
 
 _OFFSET, _PRIME = 0x811C9DC5, 0x01000193
 _WORD = 0xFFFFFFFF
-_SUM_TOLERANCE = 0.01
+_LEAST_SUM, _MOST_SUM = 0.99, 1.01
 
 
 def split_number(seed: str, value: str, version: int) -> float | None:
@@ -37,7 +39,7 @@ def equal_weights(n: int) -> list[float]:
     >>> equal_weights(4), equal_weights(0)
     ([0.25, 0.25, 0.25, 0.25], [])
     """
-    return [1 / n] * max(n, 0)
+    return [1 / n] * n if n > 0 else []
 
 
 def bucket_ranges(n: int, traffic: float = 1.0, weights: Sequence[float] | None = None) -> list[Range]:
@@ -51,7 +53,9 @@ def bucket_ranges(n: int, traffic: float = 1.0, weights: Sequence[float] | None 
     """
     share = min(1.0, max(0.0, traffic))
     given = list(weights or ())
-    is_usable = len(given) == n and abs(sum(given) - 1) <= _SUM_TOLERANCE
+    # Added one by one, as JavaScript adds: Python's own sum is more exact in some versions.
+    total = functools.reduce(operator.add, given, 0.0)
+    is_usable = len(given) == n and _LEAST_SUM <= total <= _MOST_SUM
     ranges, start = [], 0.0
     for weight in given if is_usable else equal_weights(n):
         ranges.append((start, start + share * weight))

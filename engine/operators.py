@@ -6,13 +6,12 @@ values that need it. An operand that an operator cannot have makes a test that n
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from engine.coercions import as_number, as_text, as_version, in_order, is_same, is_true, kind_of
+from engine.coercions import as_number, as_text, as_version, in_order, is_nan, is_same, is_true, kind_of
 from engine.patterns import compile_pattern
 from engine.records import Value
 
@@ -80,7 +79,7 @@ def _is_not(literal: Value) -> Test:
 
 
 def _ordered(relation: _Relation, bound: Value) -> Test:
-    """Two texts compare as texts, all else as numbers."""
+    """Two texts compare as texts, all else as numbers, of which a missing field is 0: `{$lt: 30}` holds for it."""
     if isinstance(bound, str | list | tuple | Mapping):
         return _ordered_by_text(relation, as_text(bound))
     number = as_number(bound)
@@ -118,7 +117,7 @@ def _key(value: Value) -> object:
     """Return what tells a scalar from all others in a set, where Python takes True for 1; None for what is never in."""
     if value is None or isinstance(value, bool):
         return (value,)
-    if isinstance(value, str) or (isinstance(value, int | float) and not math.isnan(value)):
+    if isinstance(value, str) or (isinstance(value, int | float) and not is_nan(value)):
         return value
     return None
 
@@ -175,8 +174,10 @@ def _type(word: Value) -> Test:
 
 
 def _matches(ignore_case: bool, pattern: Value) -> Test:
+    if not isinstance(pattern, str):
+        return never
     try:
-        is_in = compile_pattern(pattern, ignore_case=ignore_case) if isinstance(pattern, str) else never
+        is_in = compile_pattern(pattern, ignore_case=ignore_case)
     except ValueError:
         return never
     return lambda value: is_in(as_text(value))

@@ -13,10 +13,10 @@ import re2
 MAX_PATTERN = 1000
 """The most characters of a pattern."""
 
-MAX_TEXT = 10_000
+MAX_TEXT = 2000
 """The most characters of a text that is looked through; a longer one matches no pattern."""
 
-_MAX_PROGRAM = 2000
+_MAX_PROGRAM = 1000
 """The most steps a pattern may have: time is at most that of every step at every character."""
 
 _MAX_MEMORY = 1 << 20

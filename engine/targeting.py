@@ -57,10 +57,14 @@ def evaluate(
 def compile_condition(condition: Condition) -> Callable[[Mapping[str, Value]], bool]:
     """Return the test that a condition is; it never raises, whatever the context holds.
 
-    A condition that is too deep or too large holds for nobody, and so does a segment that was not expanded.
+    A condition that is too deep or too large holds for nobody, and so does a segment that was not expanded. A field
+    that is missing counts as 0 among numbers, as in GrowthBook: `{age: {$lt: 30}}` holds where `age` is missing, so
+    `{age: {$exists: true, $lt: 30}}` is what asks for those who are known to be younger.
 
     >>> is_nordic = compile_condition({"country": {"$in": ["NO", "SE"]}})
     >>> is_nordic({"country": "SE"}), is_nordic({})
+    (True, False)
+    >>> compile_condition({"age": {"$lt": 30}})({}), compile_condition({"age": {"$exists": True, "$lt": 30}})({})
     (True, False)
     """
     return _condition(condition) if fits(condition) else never

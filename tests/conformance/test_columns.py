@@ -15,7 +15,7 @@ from engine.experiments import ContextField, Experiment, FieldType, Metric, Metr
 from engine.lifecycle import create
 from engine.randomness import ONE
 from engine.records import Erasure, Reason
-from tests.conformance.entries import ANNA, AUTHOR, BEN, NOON, assignment, exposure, outcome, plain
+from tests.conformance.entries import ANNA, AUTHOR, BEN, NOON, assignment, exposure, outcome, plain, remembered
 
 VALUE = Metric("value", MetricKind.RATIO, of="paid", per="orders")
 
@@ -35,6 +35,15 @@ def test_columns_of_assignments(both) -> None:
         "group_name": ["policy", "policy"],
     }
     assert plain(both.reader.columns("assignments", ["experiment_id"])) == {"experiment_id": ["hero", "other", "hero"]}
+
+
+def test_columns_say_what_is_remembered_and_which_draw_a_sticky_answer_repeats(both) -> None:
+    sticky = replace(remembered(2, reason=Reason.CACHED), is_draw=False, kept_from=f"{1:032x}")
+    both.kept(remembered(1), sticky, assignment(3))
+    assert plain(both.reader.columns("assignments", ["is_remembered", "kept_from"], "hero")) == {
+        "is_remembered": [1, 1, 0],
+        "kept_from": [b"", bytes(15) + b"\1", b""],
+    }
 
 
 def test_columns_of_a_part_of_the_log(both) -> None:

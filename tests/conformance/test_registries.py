@@ -53,6 +53,21 @@ def test_a_change_needs_the_current_etag_and_an_id_is_used_once(both) -> None:
     assert [change.action for change in both.reader.history("hero")] == ["create", "start"]
 
 
+def test_what_a_change_moves_is_saved_with_it_or_not_at_all(both) -> None:
+    one, two = created(both, "one"), created(both, "two")
+    changed = update(one, experiment("one", "click", "buy"), one.etag, AUTHOR)
+    moved = update(two, experiment("two", "click", "buy"), two.etag, AUTHOR)
+    too_late = update(moved[0], experiment("two"), moved[0].etag, AUTHOR)
+    for etag, others in (("9", [moved]), (one.etag, [too_late])):
+        with pytest.raises(StaleEtag):
+            both.store.save(*changed, etag, others)
+        assert both.reader.states() == [one, two]
+        assert len(both.reader.history("one")) == 1
+    both.store.save(*changed, one.etag, [moved])
+    assert both.reader.states() == [changed[0], moved[0]]
+    assert both.reader.history("two")[1:] == [moved[1]]
+
+
 def test_history_and_every_revision_stay(both) -> None:
     draft, first = create(experiment(), AUTHOR)
     both.store.save(draft, first, "")
