@@ -57,7 +57,9 @@ class Outbox:
         with self._changed:
             n_lost = len(self._waiting)
             self._waiting.clear()
+        # The call that is under way is given up, and the thread says what was lost with it.
         self._client.close()
+        self._thread.join(_TIMEOUT_S)
         if n_lost:
             _log.error("%s outcomes are lost: the server did not take them in time", n_lost)
 

@@ -118,7 +118,7 @@ def test_while_the_server_is_away_nobody_waits_and_its_loss_is_logged(
     started = time.monotonic()
     for _ in range(100):
         provider.track("click", ANN)
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < 5.0, "a hundred calls would take their deadlines"
     with caplog.at_level(logging.ERROR):
         provider.shutdown()
     assert "lost" in caplog.text
