@@ -25,6 +25,7 @@ from analysis.logs.frames import Frame
 from analysis.logs.sources import LogSource
 from analysis.texts import Number, Style, count, probability, share
 from engine.experiments import Looking, Metric, Role
+from engine.ramping import place
 
 _STYLES = {Scale.RELATIVE: Style.SIGNED_SHARE, Scale.POINTS: Style.POINTS}
 """How an estimate's ends are written; others are amounts with their sign."""
@@ -73,9 +74,9 @@ def judge(log: LogSource, experiment_id: str) -> Finding:
     state, ramp = frame.state, frame.experiment.funnel.ramp
     n_units = _n_exposed(frame)
     checks, guarded = _checks(frame), list(_guarded(frame))
-    place, step = f"step {state.step + 1} of {len(ramp)}", ramp[min(state.step, len(ramp) - 1)]
+    step = ramp[min(state.step, len(ramp) - 1)]
     said = [_units(n_units, step.n_units), *map(_check, checks), *map(_guardrail, guarded)]
-    return Finding(_decision(n_units >= step.n_units, checks, guarded), f"{place}: {', '.join(said)}")
+    return Finding(_decision(n_units >= step.n_units, checks, guarded), f"{place(state)}: {', '.join(said)}")
 
 
 def _at_any_look(frame: Frame) -> Frame:

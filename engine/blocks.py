@@ -99,24 +99,24 @@ class Node:
             raise self.wrong("a time with its zone, such as 2026-12-01T09:00:00Z or 2026-12-01T09:00:00+01:00")
         return moment
 
-    def items(self) -> tuple[Node, ...]:
+    def items(self, example: str = "[a, b]") -> tuple[Node, ...]:
         """Return the items of a list."""
         if self.is_empty:
             return ()
         if not isinstance(self.content, tuple):
-            raise self.wrong("a list such as [a, b]")
+            raise self.wrong(f"a list such as {example}")
         return self.content
 
     def texts(self) -> tuple[str, ...]:
         """Return a list of text."""
         return tuple(item.text() for item in self.items())
 
-    def block(self) -> Block:
+    def block(self, example: str = "{a: 1, b: 2}") -> Block:
         """Return fields by name."""
         if self.is_empty:
             return Block(self.name, self.file, self.line, {})
         if not isinstance(self.content, Mapping):
-            raise self.wrong("fields with values, such as {a: 1, b: 2}")
+            raise self.wrong(f"fields with values, such as {example}")
         return Block(self.name, self.file, self.line, self.content)
 
     def value(self) -> Value:

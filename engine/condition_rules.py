@@ -79,6 +79,16 @@ def _can_be_sent(text: str) -> bool:
     return True
 
 
+def one_of(names: Iterable[str]) -> str:
+    """Return what there is, for a sentence that says that something else is not.
+
+    >>> one_of(["home", "checkout"]), one_of([])
+    ('there are checkout, home', 'there is none')
+    """
+    known = sorted(names)
+    return f"there {'are' if len(known) > 1 else 'is'} {', '.join(known)}" if known else "there is none"
+
+
 @dataclass(frozen=True, slots=True)
 class _Check:
     declared: Mapping[str, FieldType]
@@ -116,14 +126,14 @@ class _Check:
         if not isinstance(name, str):
             yield "`$segment` needs the name of a segment"
         elif self.population is not None and name not in self.population.segments:
-            yield f"there is no segment {_shown(name)} in the population: {_there_are(self.population.segments)}"
+            yield f"there is no segment {_shown(name)} in the population: {one_of(self.population.segments)}"
 
     def _field(self, path: str, value: Value) -> Iterator[str]:
         name, *inside = path.split(".")
         if not all((name, *inside)):
             yield f"`{path}` must be a name, or several with a dot between them"
         elif self.only_declared and name not in self.declared:
-            yield f"`{name}` must be declared in `context`: {_there_are(self.declared)}"
+            yield f"`{name}` must be declared in `context`: {one_of(self.declared)}"
         elif inside and name in self.declared:
             yield f"nothing can be inside `{name}`, which is declared as a {self.declared[name].value}"
         else:
@@ -204,7 +214,7 @@ def _group_problems(path: str, name: str, operand: Value, population: Population
     if not isinstance(operand, str):
         yield f"`{path}`: `{name}` needs the name of a group"
     elif population is not None and operand not in population.groups:
-        yield f"there is no group {_shown(operand)} in the population: {_there_are(population.groups)}"
+        yield f"there is no group {_shown(operand)} in the population: {one_of(population.groups)}"
 
 
 def _size_problems(path: str, operand: Value, check: _Check) -> Iterator[str]:
@@ -328,7 +338,3 @@ def _word(declared: FieldType | None) -> str:
 def _suggestion(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean `{close[0]}`?" if close else f"there are {', '.join(known)}"
-
-
-def _there_are(names: Iterable[str]) -> str:
-    return f"there are {', '.join(sorted(names))}" if names else "there is none"

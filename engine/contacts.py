@@ -74,12 +74,13 @@ class Contacts:
 
     def _since(self, unit: Unit, experiments: Mapping[str, ExposureRule], since: datetime) -> list[Contact]:
         known = self._reader.contacts(unit, experiments, since)
-        held = [
-            Contact(row.assignment_id, row.slot, row.experiment_id, row.assigned_at)
+        # By id: a request that is sent again while the first one is under way is one exposure.
+        held = {
+            row.assignment_id: Contact(row.assignment_id, row.slot, row.experiment_id, row.assigned_at)
             for row in self._pending.get(unit, ())
             if experiments.get(row.experiment_id) is ExposureRule.ASSIGNED
             and row.reason in COUNTS
             and row.assigned_at > since
-        ]
+        }
         ids = {contact.assignment_id for contact in known} if held else set()
-        return known + [contact for contact in held if contact.assignment_id not in ids]
+        return known + [contact for contact in held.values() if contact.assignment_id not in ids]

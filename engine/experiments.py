@@ -101,6 +101,15 @@ class Status(Enum):
     ARCHIVED = "archived"
 
 
+def said(status: Status) -> str:
+    """Return the status as it stands after "is" in a sentence.
+
+    >>> said(Status.DRAFT), said(Status.RUNNING)
+    ('a draft', 'running')
+    """
+    return "a draft" if status is Status.DRAFT else status.value
+
+
 @dataclass(frozen=True, slots=True)
 class Brief:
     """Why an experiment exists."""
@@ -321,7 +330,7 @@ class ExperimentState:
 class Change:
     """Who changed what, when and why; status, revision and epoch are those after it.
 
-    `fields` names what of the definition changed, or the step of a ramp.
+    `fields` names what of the definition changed, where a ramp is, or the variant that a unit is forced to have.
     """
 
     experiment_id: str

@@ -31,7 +31,7 @@ def only_one(node: Node) -> str:
 
 def condition(node: Node) -> Condition:
     """Read a condition: any value by the name of a field or of an operator."""
-    return {name: each.value() for name, each in node.block().items()}
+    return {name: each.value() for name, each in node.block("{visits: {$gte: 3}}").items()}
 
 
 def all_of(node: Node, example: str, **readers: Reader) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def all_of(node: Node, example: str, **readers: Reader) -> dict[str, Any]:
     Raises:
         InvalidExperiment: one is missing, and an example shows all of them.
     """
-    given = node.block().read(**readers)
+    given = node.block(example).read(**readers)
     if given.keys() != readers.keys():
         raise node.wrong(f"complete, such as {example}")
     return given

@@ -9,6 +9,7 @@ from engine.blocks import Node, duration_text, time_text
 from engine.form_pieces import Reader, all_of, changed, condition, only_one, replaced, short
 from engine.funnel import Cap, ForcedRule, Funnel, LayerRange, RampStep, Rest, Sticky
 
+_STEP = "{traffic: 0.1, lasts: 1d, units: 1000}"
 _STEP_FIELDS: Mapping[str, str] = {"units": "n_units"}
 _RANGE_FIELDS: Mapping[str, str] = {"name": "layer", "from": "start", "to": "end"}
 
@@ -30,7 +31,7 @@ def funnel_data(funnel: Funnel) -> dict[str, Any]:
 
 
 def _prerequisites(node: Node) -> dict[str, tuple[str, ...]]:
-    return {experiment_id: variants.texts() for experiment_id, variants in node.block().items()}
+    return {experiment_id: variants.texts() for experiment_id, variants in node.block("{home-offer: [bold]}").items()}
 
 
 def _prerequisites_data(prerequisites: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
@@ -41,7 +42,9 @@ def _layer(node: Node) -> LayerRange:
     """Read the name of a layer, which is the whole of it, or its name with a range."""
     if isinstance(node.content, str):
         return LayerRange(node.content)
-    given = node.block().read(**{"name": only_one, "from": Node.number, "to": Node.number})
+    given = node.block("{name: checkout, from: 0, to: 0.5}").read(
+        **{"name": only_one, "from": Node.number, "to": Node.number}
+    )
     if "name" not in given:
         raise node.wrong("the name of a layer, or a range such as {name: checkout, from: 0, to: 0.5}")
     return LayerRange(**{_RANGE_FIELDS[name]: value for name, value in given.items()})
@@ -54,13 +57,13 @@ def _layer_data(layer: LayerRange) -> object:
 
 
 def _ramp(node: Node) -> tuple[RampStep, ...]:
-    return tuple(_step(item) for item in node.items())
+    return tuple(_step(item) for item in node.items(f"[{_STEP}, {{traffic: 1}}]"))
 
 
 def _step(node: Node) -> RampStep:
-    given = node.block().read(traffic=Node.number, lasts=Node.duration, units=Node.whole)
+    given = node.block(_STEP).read(traffic=Node.number, lasts=Node.duration, units=Node.whole)
     if "traffic" not in given:
-        raise node.wrong("steps with their traffic, such as {traffic: 0.1, lasts: 1d, units: 1000}")
+        raise node.wrong(f"steps with their traffic, such as {_STEP}")
     return RampStep(**{_STEP_FIELDS.get(name, name): value for name, value in given.items()})
 
 
@@ -96,7 +99,9 @@ def _rest_data(rest: Rest) -> dict[str, Any]:
 def forced(node: Node) -> tuple[ForcedRule, ...]:
     """Read who gets a variant without a draw."""
     example = "{variant: bold, when: {country: NO}}"
-    return tuple(ForcedRule(**all_of(item, example, variant=only_one, when=condition)) for item in node.items())
+    return tuple(
+        ForcedRule(**all_of(item, example, variant=only_one, when=condition)) for item in node.items(f"[{example}]")
+    )
 
 
 def forced_data(rules: tuple[ForcedRule, ...]) -> list[dict[str, Any]]:

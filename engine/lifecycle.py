@@ -14,10 +14,11 @@ from datetime import datetime
 from engine.definition import define
 from engine.edits import HAS_UNITS, changed_fields, changed_in_population, moves_units, population_moves_units
 from engine.errors import InvalidRequest, InvalidTransition, StaleEtag
-from engine.experiments import Change, Experiment, ExperimentState, Status
+from engine.experiments import Change, Experiment, ExperimentState, Status, said
 from engine.funnel import Population, PopulationChange, PopulationState
+from engine.neighbours import depending_on
 from engine.population_rules import IN_USE, check_population, define_population
-from engine.ramping import ramp_after_edit, ramp_step
+from engine.ramping import place, ramp_after_edit, ramp_step
 
 _ACTIONS: Mapping[tuple[Status, Status], str] = {
     (Status.DRAFT, Status.RUNNING): "start",
@@ -57,6 +58,7 @@ def update(state: ExperimentState, experiment: Experiment, etag: str, author: Au
     Raises:
         InvalidExperiment: a rule is broken.
         InvalidTransition: the experiment is concluded or archived.
+        InvalidRequest: nobody signs for it.
         StaleEtag: somebody was faster.
     """
     _check_etag(state, etag)
@@ -76,7 +78,7 @@ def transition(state: ExperimentState, to: Status, etag: str, author: Author) ->
     The time in a step of the ramp begins anew with every start: none passes while the experiment is paused.
 
     Raises:
-        InvalidTransition: the lifecycle does not go there from here.
+        InvalidTransition: the lifecycle does not go there from here, or it would run after its end.
         StaleEtag: somebody was faster.
     """
     if etag:
@@ -84,6 +86,8 @@ def transition(state: ExperimentState, to: Status, etag: str, author: Author) ->
     action = _ACTIONS.get((state.status, to))
     if action is None:
         raise InvalidTransition(_no_way(state, to))
+    if to is Status.RUNNING:
+        _check_ahead(state.experiment, author.at)
     changed = replace(state, status=to, step_at=author.at if to is Status.RUNNING else state.step_at)
     return _next(replace(changed, step=0) if action == "start" else changed, author, action)
 
@@ -107,7 +111,42 @@ def move_ramp(
     if not author.reason.strip():
         raise InvalidRequest("a ramp is moved for a reason: say in `reason` what was found")
     moved = ramp_step(state, step, author.at, early=early)
-    return _next(_in_next_epoch(moved) if moved.traffic < state.traffic else moved, author, "ramp", (f"step {step}",))
+    return _next(_in_next_epoch(moved) if moved.traffic < state.traffic else moved, author, "ramp", (place(moved),))
+
+
+def force(state: ExperimentState, variant: str, author: Author) -> Change:
+    """Return the change by which a unit has a variant without a draw, or with an empty one is drawn as all others.
+
+    The change does not say which unit: the history stays for ever, and a unit may not.
+
+    Raises:
+        InvalidTransition: the experiment is over.
+        InvalidRequest: there is no such variant any more, or nobody signs for it.
+    """
+    _check_signed(author)
+    name, experiment = state.experiment.experiment_id, state.experiment
+    if state.status not in IN_USE:
+        raise InvalidTransition(f"{name!r} is {state.status.value}: nobody can be forced any more")
+    alive = [each.name for each in experiment.variants if each.name not in experiment.killed]
+    if variant and variant not in alive:
+        was = "a killed variant" if variant in experiment.killed else "no variant"
+        raise InvalidRequest(f"{variant!r} is {was} of {name!r}: force {' or '.join(alive)}")
+    return _change(state, author, "force" if variant else "unforce", (variant,) if variant else ())
+
+
+def follow(
+    before: ExperimentState, after: ExperimentState, change: Change, others: Iterable[ExperimentState]
+) -> list[tuple[ExperimentState, Change]]:
+    """Return the experiments that a change moves because they require this one, in new epochs.
+
+    Where an epoch is opened, other units have the variants that they require.
+    """
+    if after.epoch == before.epoch:
+        return []
+    name = after.experiment.experiment_id
+    what = f"its prerequisite {name!r} is in epoch {after.epoch} now"
+    told = Author(change.actor, f"{what}: {change.reason}" if change.reason else what, change.changed_at)
+    return [_next(_in_next_epoch(each), told, "prerequisite") for each in depending_on([name], others)]
 
 
 def update_population(
@@ -131,8 +170,15 @@ def update_population(
         raise InvalidRequest("nothing changes: the population is like this already")
     change = PopulationChange(after.revision, author.at, author.actor, author.reason, changed)
     told = replace(author, reason=_because_of(change))
-    moved = [state for state in experiments if _is_moved(state, before.population, after.population)]
+    moved = _moved(experiments, before.population, after.population)
     return after, change, [_next(_in_next_epoch(state), told, "population") for state in moved]
+
+
+def _moved(experiments: list[ExperimentState], before: Population, after: Population) -> list[ExperimentState]:
+    """Return the experiments whose units a change of the population moves, itself or by what they require."""
+    itself = {each.experiment.experiment_id for each in experiments if _is_moved(each, before, after)}
+    moved = itself | {each.experiment.experiment_id for each in depending_on(itself, experiments)}
+    return [each for each in experiments if each.experiment.experiment_id in moved]
 
 
 def _is_moved(state: ExperimentState, before: Population, after: Population) -> bool:
@@ -159,10 +205,19 @@ def _check_signed(author: Author) -> None:
         raise InvalidRequest("every change is signed: say who makes it in `actor`")
 
 
+def _check_ahead(experiment: Experiment, at: datetime) -> None:
+    ends_at = experiment.funnel.ends_at
+    if ends_at and ends_at <= at:
+        raise InvalidTransition(
+            f"{experiment.experiment_id!r} would run after its end, as its `ends_at` is {ends_at.isoformat()}: "
+            "give it a later one, or leave it out"
+        )
+
+
 def _no_way(state: ExperimentState, to: Status) -> str:
     ways = [there.value for here, there in _ACTIONS if here is state.status]
     possible = f"it can become {' or '.join(ways)}" if ways else "it stays so"
-    return f"{state.experiment.experiment_id!r} is {state.status.value} and cannot become {to.value}: {possible}"
+    return f"{state.experiment.experiment_id!r} is {said(state.status)} and cannot become {said(to)}: {possible}"
 
 
 def _next(
@@ -170,7 +225,11 @@ def _next(
 ) -> tuple[ExperimentState, Change]:
     _check_signed(author)
     after = replace(state, etag=str(int(state.etag) + 1))
-    change = Change(
+    return after, _change(after, author, action, changed)
+
+
+def _change(after: ExperimentState, author: Author, action: str, changed: tuple[str, ...]) -> Change:
+    return Change(
         after.experiment.experiment_id,
         author.at,
         author.actor,
@@ -181,4 +240,3 @@ def _next(
         after.epoch,
         changed,
     )
-    return after, change

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from engine.condition_rules import one_of
 from engine.edits import HAS_UNITS
 from engine.errors import InvalidExperiment, InvalidTransition
 from engine.experiments import Experiment, ExperimentState, Status
 from engine.funnel import LayerRange, Population
-from engine.population_rules import IN_USE, needs, one_of
+from engine.population_rules import IN_USE, needs
 from engine.records import DrawKey
 from engine.segment_rules import way_back
 
@@ -40,6 +41,22 @@ def check_leaving(experiment_id: str, to: Status, others: Iterable[ExperimentSta
             f"{experiment_id!r} cannot become {to.value}, because it is a prerequisite of {_joined(missing)}: "
             "end those first, or take it out of their `prerequisites`"
         )
+
+
+def depending_on(names: Iterable[str], states: Iterable[ExperimentState]) -> list[ExperimentState]:
+    """Return the experiments with units that require one of those named, or one that does, in their order."""
+    with_units = [state for state in states if state.status in HAS_UNITS]
+    reached = set(names)
+    found: dict[str, ExperimentState] = {}
+    while reached:
+        further = {
+            each.experiment.experiment_id: each
+            for each in with_units
+            if each.experiment.experiment_id not in found and reached & each.experiment.funnel.prerequisites.keys()
+        }
+        found |= further
+        reached = set(further)
+    return [state for state in with_units if state.experiment.experiment_id in found]
 
 
 def _requires(state: ExperimentState, experiment_id: str) -> bool:

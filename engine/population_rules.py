@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from engine.condition_rules import one_of
 from engine.errors import InvalidPopulation
 from engine.experiments import Experiment, ExperimentState, Status
 from engine.funnel import Condition, Layer, Population
@@ -60,16 +61,6 @@ def needs(experiment: Experiment, population: Population) -> Iterator[str]:
     for what, condition, only_declared in _conditions(experiment):
         for problem in naming_problems(experiment, condition, population, only_declared=only_declared):
             yield f"{what}: {problem}"
-
-
-def one_of(names: Iterable[str]) -> str:
-    """Return what there is, for a sentence that says that something else is not.
-
-    >>> one_of(["home", "checkout"]), one_of([])
-    ('there are checkout, home', 'there is none')
-    """
-    known = sorted(names)
-    return f"there {'are' if len(known) > 1 else 'is'} {', '.join(known)}" if known else "there is none"
 
 
 def _layer_needs(experiment: Experiment, population: Population) -> Iterator[str]:

@@ -36,11 +36,18 @@ class Store(Protocol):
             StoreUnavailable: the commit failed.
         """
 
-    def save(self, state: ExperimentState, change: Change, expected_etag: str) -> None:
-        """Make `state` the experiment's current one and add `change` to its history.
+    def save(
+        self,
+        state: ExperimentState,
+        change: Change,
+        expected_etag: str,
+        moved: Sequence[tuple[ExperimentState, Change]] = (),
+    ) -> None:
+        """Make `state` the experiment's current one and add `change` to its history, and `moved` those of others.
 
         An empty `expected_etag` means that there must be no such experiment yet. Each revision's definition is kept
-        for ever; a state whose revision exists already leaves that definition as it is.
+        for ever; a state whose revision exists already leaves that definition as it is. The stored etag of each moved
+        experiment must be the one before its state's, or nothing is saved.
 
         Raises:
             StaleEtag: the stored etag is another one.

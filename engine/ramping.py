@@ -9,8 +9,21 @@ from datetime import datetime, timedelta
 
 from engine.blocks import duration_text
 from engine.errors import InvalidTransition
-from engine.experiments import ROLLED_BACK, ExperimentState, Status
+from engine.experiments import ROLLED_BACK, ExperimentState, Status, said
 from engine.funnel import RampStep
+
+
+def place(state: ExperimentState) -> str:
+    """Return where a ramp is, as people say it: they count its steps from 1.
+
+    >>> from engine.experiments import Experiment
+    >>> from engine.funnel import Funnel
+    >>> ramped = Experiment("hero", (), (), funnel=Funnel(ramp=(RampStep(0.1), RampStep(1.0))))
+    >>> place(ExperimentState(ramped, Status.RUNNING, 1, 1, "1", step=0))
+    'step 1 of 2'
+    """
+    n_steps = len(state.experiment.funnel.ramp)
+    return "rolled back" if state.step == ROLLED_BACK else f"step {min(state.step + 1, n_steps)} of {n_steps}"
 
 
 def ramp_step(state: ExperimentState, step: int, at: datetime, *, early: bool) -> ExperimentState:
@@ -23,7 +36,7 @@ def ramp_step(state: ExperimentState, step: int, at: datetime, *, early: bool) -
     _check_has_step(state, step)
     if step > state.step + 1:
         raise InvalidTransition(
-            f"{_where(state)}: a ramp rises one step at a time, so the next one is {state.step + 1}"
+            f"{_where(state)}: it rises one step at a time, and the next one is step {state.step + 2}"
         )
     if step > state.step and not early:
         _check_lasted(state, at)
@@ -51,12 +64,13 @@ def _step_within(ramp: Sequence[RampStep], before: ExperimentState) -> int:
 def _check_has_step(state: ExperimentState, step: int) -> None:
     name, last = repr(state.experiment.experiment_id), len(state.experiment.funnel.ramp) - 1
     if state.status is not Status.RUNNING:
-        raise InvalidTransition(f"{name} is {state.status.value}: only the ramp of a running experiment moves")
+        raise InvalidTransition(f"{name} is {said(state.status)}: only the ramp of a running experiment moves")
     if last < 0:
         raise InvalidTransition(f"{name} has no ramp: give it one, or change its `traffic`")
     if not ROLLED_BACK <= step <= last:
         raise InvalidTransition(
-            f"{name} has steps 0 to {last}, and {ROLLED_BACK} rolls it back: there is no step {step}"
+            f"the ramp of {name} has {last + 1} steps, so `step` is 0 to {last}, or {ROLLED_BACK} to roll it back: "
+            f"{step} is none of them"
         )
     if step == state.step:
         raise InvalidTransition(f"{_where(state)} already")
@@ -75,5 +89,5 @@ def _check_lasted(state: ExperimentState, at: datetime) -> None:
 
 
 def _where(state: ExperimentState) -> str:
-    name = repr(state.experiment.experiment_id)
-    return f"{name} is rolled back" if state.step == ROLLED_BACK else f"{name} is at step {state.step} of its ramp"
+    at = "" if state.step == ROLLED_BACK else "at "
+    return f"the ramp of {state.experiment.experiment_id!r} is {at}{place(state)}"

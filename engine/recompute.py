@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from engine import drawing, randomness
+from engine import drawing, randomness, undrawn
 from engine.admission import TRAFFIC, Admission
 from engine.catalog import FindSnapshot, Live, live, restore
-from engine.condition_rules import condition_problems
 from engine.errors import PolicyFailed, SnapshotRefused
 from engine.experiments import Experiment, ExperimentState, Status, Variant
-from engine.funnel import Population, PopulationState
+from engine.explanation import Explanation, Step, Verdict
+from engine.funnel import Layer, Population, PopulationState
 from engine.ports import Reader
-from engine.records import Assignment, Reason, Source
+from engine.records import Assignment, Group, Reason, Source
+from engine.specs import FixedSpec, SegmentsSpec
 from engine.targeting import evaluate
 
 _N_RESTORED = 32
-
-
-class Verdict(Enum):
-    """How a recomputation ended."""
-
-    REPRODUCED = "reproduced"
-    FORGOTTEN = "forgotten"
-    DIFFERS = "differs"
-    NOT_DRAWN = "not_drawn"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a decision and what was found, in words. `holds` is whether it came out as logged."""
-
-    name: str
-    finding: str
-    holds: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The steps of a decision, and how making it again ended."""
-
-    verdict: Verdict
-    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +32,12 @@ class Known:
         """The definition with its conditions expanded."""
         return self.live.experiment
 
+    @property
+    def layer(self) -> Layer | None:
+        """The experiment's layer, if it is in one."""
+        place = self.experiment.funnel.layer
+        return self.population.layers.get(place.layer) if place else None
+
 
 class Recomputer:
     """Recomputes rows of one log. The policies of the last few snapshots are kept: a server explains for months."""
@@ -69,17 +49,35 @@ class Recomputer:
 
     def explain(self, row: Assignment) -> Explanation:
         """Return how the row came about, and whether it comes out the same again."""
+        if row.source is Source.IMPORTED:
+            elsewhere = f"{row.variant}, propensity {row.propensity:.6g}, drawn" if row.is_draw else row.variant
+            return Explanation(Verdict.NOT_DRAWN, (_request(row), Step("draw", f"{elsewhere} by another system")))
+        if not row.unit.id:
+            forgotten = Step("unit", "forgotten, and its context with it: the decision cannot be made again")
+            return Explanation(
+                Verdict.FORGOTTEN, (_request(row), forgotten, _draw(row) if row.is_draw else _reason(row))
+            )
         if row.reason is Reason.CACHED:
             return self._of_kept(row)
         if not row.is_draw:
-            return Explanation(Verdict.NOT_DRAWN, (_request(row), _reason(row)))
-        if row.source is Source.IMPORTED:
-            elsewhere = Step("draw", f"{row.variant}, propensity {row.propensity:.6g}, drawn by another system")
-            return Explanation(Verdict.NOT_DRAWN, (_request(row), elsewhere))
-        if not row.unit.id:
-            forgotten = Step("unit", "forgotten, and its context with it: the distribution cannot be made again")
-            return Explanation(Verdict.FORGOTTEN, (_request(row), forgotten, _draw(row)))
+            return self._of_undrawn(row)
         return _judged((_request(row), *self._steps(row)))
+
+    def _of_undrawn(self, row: Assignment) -> Explanation:
+        """Return how an answer came about that is no draw; where what can be checked holds, it is NOT_DRAWN."""
+        try:
+            # Without the snapshot: that it cannot be restored may be why the policy failed.
+            known = self._restored(row.experiment_id, row.revision, row.epoch, "", row.population)
+        except SnapshotRefused as refused:
+            return _judged((_request(row), _reason(row), Step("definition", str(refused), holds=False)))
+        steps = (
+            *_passed(row, known),
+            _context(row),
+            undrawn.why(row, known.live, known.layer),
+            undrawn.answer(row, known.live),
+        )
+        judged = _judged((_request(row), *steps))
+        return judged if judged.verdict is Verdict.DIFFERS else replace(judged, verdict=Verdict.NOT_DRAWN)
 
     def _of_kept(self, row: Assignment) -> Explanation:
         """Return how a sticky answer came about: what is made again is the draw that it repeats."""
@@ -103,7 +101,11 @@ class Recomputer:
                 _group(row, known.experiment),
                 _context(row),
                 _distribution(row, known.experiment, (names, weights) == (row.eligible, row.distribution)),
-                Step("number", f"{row.drawn} of {randomness.ONE}, keyed by {row.draw_key.value}", number == row.drawn),
+                Step(
+                    "number",
+                    f"{row.drawn} of {randomness.ONE}, keyed by {row.draw_key.value.replace('_', ' ')}",
+                    number == row.drawn,
+                ),
                 _draw(row),
             )
         except SnapshotRefused as refused:
@@ -148,6 +150,18 @@ def _reason(row: Assignment) -> Step:
     return Step("reason", row.reason.value.replace("_", " "))
 
 
+def _passed(row: Assignment, known: Known) -> tuple[Step, ...]:
+    """Return what an answer without a draw passed: what is forced or tested passes nothing.
+
+    Where a unit is kept from before the login, it is the device that passed, of which the row says nothing.
+    """
+    if row.reason in (Reason.FORCED, Reason.QA):
+        return ()
+    if known.experiment.fallback_unit and row.reason is Reason.CAPPED:
+        return ()
+    return (*_funnel(row, known), _group(row, known.experiment))
+
+
 def _funnel(row: Assignment, known: Known) -> tuple[Step, ...]:
     """Return the audience and the random steps before the policy; a prerequisite stands as it was logged."""
     experiment = known.experiment
@@ -156,18 +170,19 @@ def _funnel(row: Assignment, known: Known) -> tuple[Step, ...]:
     admission = Admission.of(experiment, known.population, traffic)
     passes = all(gate.passes(row.unit, None) for gate in (*admission.holdouts, *admission.shares))
     chances = ", ".join(f"{passed.step} {passed.weight / randomness.ONE:.4g}" for passed in row.inclusion)
-    steps = [Step("passed", chances, passes and admission.inclusion == own)] if row.inclusion or not passes else []
-    return (*_audience(row, experiment), *steps)
+    if not (row.inclusion or admission.inclusion):
+        return _audience(row, experiment)
+    return (*_audience(row, experiment), Step("passed", chances, passes and admission.inclusion == own))
 
 
 def _audience(row: Assignment, experiment: Experiment) -> tuple[Step, ...]:
     audience = experiment.funnel.audience
     if not audience:
         return ()
-    declared = {field.name: field.type for field in experiment.context}
-    if any(condition_problems(audience, declared, only_declared=True)):
+    holds = undrawn.holds(audience, row, experiment)
+    if holds is None:
         return (Step("audience", "held, as logged: it reads what the log does not keep"),)
-    return (Step("audience", "holds for the context", evaluate(audience, row.context)),)
+    return (Step("audience", "holds for the context", holds),)
 
 
 def _group(row: Assignment, experiment: Experiment) -> Step:
@@ -195,11 +210,31 @@ def _names(variants: list[Variant]) -> tuple[str, ...]:
 
 
 def _distribution(row: Assignment, experiment: Experiment, holds: bool) -> Step:
-    taught = f"snapshot {row.snapshot[:12]}" if row.snapshot else "nothing learned yet"
     shares = ", ".join(
         f"{name} {weight / randomness.ONE:.4g}" for name, weight in zip(row.eligible, row.distribution, strict=True)
     )
-    return Step("distribution", f"{experiment.policy.kind} ({taught}): {shares}", holds)
+    return Step("distribution", f"{_policy(row, experiment)}: {shares}", holds)
+
+
+def _policy(row: Assignment, experiment: Experiment) -> str:
+    """Return the policy, with what it answered by: a rule, the prior, or what it had learned."""
+    spec = experiment.policy
+    if row.group is Group.CONTROL or isinstance(spec, FixedSpec):
+        return spec.kind
+    if isinstance(spec, SegmentsSpec):
+        return f"{spec.kind} ({_rule(spec, row)})"
+    if row.snapshot:
+        return f"{spec.kind} (snapshot {row.snapshot[:12]})"
+    return f"{spec.kind} (nothing learned yet{f', its prior: {_rule(spec.prior, row)}' if spec.prior else ''})"
+
+
+def _rule(spec: SegmentsSpec, row: Assignment) -> str:
+    """Return the first rule that holds and gives one of the eligible variants a chance."""
+    for number, rule in enumerate(spec.rules, 1):
+        gives = not rule.weights or any(rule.weights.get(name) for name in row.eligible)
+        if gives and evaluate(rule.when, row.context):
+            return f"rule {number}"
+    return "otherwise"
 
 
 def _draw(row: Assignment) -> Step:

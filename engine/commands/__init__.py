@@ -15,4 +15,7 @@ server_option = click.option(
 actor_option = click.option(
     "--actor", default=getpass.getuser, envvar="ARMLIFT_ACTOR", help="Who changes it.  [default: the login name]"
 )
+etag_option = click.option(
+    "--etag", default="", help="Refuse it where somebody changed it since `show` or `population` told this etag."
+)
 reason_option = click.option("--reason", default="", help="Why; kept in the history.")

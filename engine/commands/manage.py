@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from engine import files, population_file
-from engine.commands import actor_option, experiment_argument, reason_option, server_option
+from engine.commands import actor_option, etag_option, experiment_argument, reason_option, server_option
 from engine.commands.population import apply_population
-from engine.commands.telling import moment, population_summary, standing, summary
+from engine.commands.telling import moment, population_summary, reason_said, standing, summary
+from engine.commands.telling import show as show_table
 from engine.experiments import Change, Experiment, Status
 from engine.funnel import Population
 from engine.service.management import Management
@@ -38,23 +38,25 @@ def check(file: Path) -> None:
 
 @click.command()
 @file_argument
+@etag_option
 @server_option
 @actor_option
 @reason_option
-def apply(file: Path, server: str, actor: str, reason: str) -> None:
+def apply(*, file: Path, etag: str, server: str, actor: str, reason: str) -> None:
     """Create the experiment of a file, or make a new revision of it; a population's file changes the population.
 
     \b
     Examples:
       armlift apply home-offer.yaml --reason "first try"
+      armlift apply home-offer.yaml --etag 7 --reason "unless somebody was faster"
       armlift apply population.yaml --reason "a holdout for the year"
     """
     declared = _read(file)
     with Management(server, actor) as management:
         if isinstance(declared, Population):
-            apply_population(management, declared, reason)
+            apply_population(management, declared, reason, etag)
             return
-        state, done = management.apply(declared, reason)
+        state, done = management.apply(declared, reason, etag)
     click.echo(f"{done}: {summary(state)}")
     if state.status is Status.DRAFT:
         click.echo(f"start it with: armlift start {state.experiment.experiment_id}")
@@ -75,7 +77,7 @@ def list_all(server: str) -> None:
             row = (state.experiment.experiment_id, state.status.value, state.experiment.policy.kind)
             place = (str(state.revision), str(state.epoch), ", ".join(standing(state)))
             table.add_row(*row, *place, state.experiment.brief.hypothesis)
-    Console().print(table if table.row_count else "no experiments yet: armlift apply FILE")
+    show_table(table, "no experiments yet: armlift apply FILE")
 
 
 @click.command()
@@ -93,11 +95,11 @@ def show(experiment: str, revision: int, server: str) -> None:
     with Management(server, "") as management:
         state, outside = management.look(experiment)
         shown = management.get(experiment, revision) if revision else state
-    click.echo(f"# {summary(state)}")
+    click.echo(f"# {summary(state)}, etag {state.etag}")
     for phrase in standing(state):
         click.echo(f"# {phrase}")
     for reason, count in sorted(outside.items()):
-        click.echo(f"# answered outside it since the server started: {reason.replace('_', ' ')} {count:,}")
+        click.echo(f"# answered outside it since the server started: {reason_said(reason)} {count:,}")
     if revision:
         click.echo(f"# below is revision {revision}: armlift restore {experiment} {revision}")
     click.echo(files.dump(shown.experiment), nl=False)
@@ -118,7 +120,7 @@ def history(experiment: str, server: str) -> None:
         for change in management.history(experiment):
             place = (str(change.revision), str(change.epoch), change.status.value)
             table.add_row(moment(change.changed_at), change.actor, _what(change), *place, change.reason)
-    Console().print(table)
+    show_table(table, "no changes yet")
 
 
 def _transition(name: str, to: Status, help: str) -> click.Command:

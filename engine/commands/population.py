@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from engine import population_file
 from engine.commands import server_option
-from engine.commands.telling import moment, population_summary
+from engine.commands.telling import moment, population_summary, show
 from engine.funnel import Population
 from engine.service.management import Management
 
@@ -30,14 +29,14 @@ def population(revision: int, history: bool, server: str) -> None:
             _show_history(management)
             return
         state = management.population(revision)
-    click.echo(f"# revision {state.revision}")
+    click.echo(f"# revision {state.revision}, etag {state.etag}")
     click.echo(population_file.dump(state.population), nl=False)
 
 
-def apply_population(management: Management, declared: Population, reason: str) -> None:
+def apply_population(management: Management, declared: Population, reason: str, etag: str) -> None:
     """Make the server's population this one, and say what came of it."""
     before = management.population()
-    state, opened = management.apply_population(declared, reason)
+    state, opened = management.apply_population(declared, reason, etag)
     done = "changed" if state.revision > before.revision else "unchanged"
     click.echo(f"{done}: {population_summary(state.population)} (revision {state.revision})")
     for experiment in opened:
@@ -49,7 +48,7 @@ def _show_history(management: Management) -> None:
     for change in management.population_history():
         what = ", ".join(change.fields)
         table.add_row(moment(change.changed_at), change.actor, what, str(change.revision), change.reason)
-    Console().print(table if table.row_count else "no changes yet: armlift apply FILE")
+    show(table, "no changes yet: armlift apply FILE")
 
 
 COMMANDS = {"population": population}

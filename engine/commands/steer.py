@@ -8,6 +8,7 @@ from engine.commands import actor_option, experiment_argument, reason_option, se
 from engine.commands.telling import population_summary, standing, summary
 from engine.errors import InvalidRequest
 from engine.experiments import ROLLED_BACK, ExperimentState
+from engine.ramping import place
 from engine.service.catalog_changes import CatalogChange
 from engine.service.management import Management
 
@@ -17,7 +18,7 @@ unit_option = click.option("--unit", "unit", required=True, help="The unit's id;
 
 @click.command()
 @experiment_argument
-@click.option("--to", "to", type=int, help="The step to go to; the first one is 0.")
+@click.option("--to", "to", type=click.IntRange(min=1), help="The step to go to; the first one is 1.")
 @click.option("--next", "forward", is_flag=True, help="Go to the next step.")
 @click.option("--back", is_flag=True, help="Roll back: nobody is in until it goes to a step again.")
 @click.option("--early", is_flag=True, help="Go on though the step has not lasted as long as it should.")
@@ -38,8 +39,9 @@ def ramp(
         raise InvalidRequest("say one of --to N, --next and --back")
     with Management(server, actor) as management:
         state = management.get(experiment)
-        step = ROLLED_BACK if back else state.step + 1 if to is None else to
-        _tell(management.move_ramp(experiment, step, state.etag, reason, early=early))
+        step = ROLLED_BACK if back else state.step + 1 if to is None else to - 1
+        _check_step(state, step)
+        _tell(state, management.move_ramp(experiment, step, state.etag, reason, early=early))
 
 
 @click.command()
@@ -93,7 +95,7 @@ def kill(experiment: str, variant: str, server: str, actor: str, reason: str) ->
       armlift kill home-offer bundle --reason "sold out"
     """
     with Management(server, actor) as management:
-        _tell(management.kill(experiment, variant, reason))
+        _tell(management.get(experiment), management.kill(experiment, variant, reason))
 
 
 @click.command()
@@ -110,7 +112,7 @@ def restore(experiment: str, revision: int, server: str, actor: str, reason: str
       armlift restore home-offer 3 --reason "the new one was a mistake"
     """
     with Management(server, actor) as management:
-        _tell(management.restore(experiment, revision, reason))
+        _tell(management.get(experiment), management.restore(experiment, revision, reason))
 
 
 @click.command()
@@ -136,8 +138,17 @@ def _seen(change: CatalogChange) -> str:
     )
 
 
-def _tell(state: ExperimentState) -> None:
-    click.echo(", ".join((summary(state), *standing(state))))
+def _check_step(state: ExperimentState, step: int) -> None:
+    """Say what is wrong with a step by the numbers that were typed; a server says it by those of the contract."""
+    n_steps = len(state.experiment.funnel.ramp)
+    if n_steps and step >= n_steps:
+        raise InvalidRequest(f"the ramp is {place(state)}: there is no step {step + 1}")
+
+
+def _tell(before: ExperimentState, after: ExperimentState) -> None:
+    click.echo(", ".join((summary(after), *standing(after))))
+    if after.epoch > before.epoch:
+        click.echo(f"opened epoch {after.epoch}, because units moved")
 
 
 COMMANDS = {"ramp": ramp, "force": force, "unforce": unforce, "kill": kill, "restore": restore, "watch": watch}

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 
-from engine.experiments import ROLLED_BACK, ExperimentState
+from rich.console import Console
+from rich.table import Table
+
+from engine.experiments import ExperimentState, said
 from engine.funnel import Population
+from engine.ramping import place
+
+_NEVER_WRAPPED = 10_000
 
 
 def summary(state: ExperimentState) -> str:
     """Return an experiment's state in a line."""
     name, kind = state.experiment.experiment_id, state.experiment.policy.kind
-    return f"{name} is {state.status.value} ({kind}, revision {state.revision}, epoch {state.epoch})"
+    return f"{name} is {said(state.status)} ({kind}, revision {state.revision}, epoch {state.epoch})"
 
 
 def standing(state: ExperimentState) -> Iterator[str]:
@@ -50,8 +57,21 @@ def moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def reason_said(reason: str) -> str:
+    """Return the reason of an answer as people say it.
+
+    >>> reason_said("NOT_IN_AUDIENCE")
+    'not in audience'
+    """
+    return reason.lower().replace("_", " ")
+
+
+def show(table: Table, nothing: str) -> None:
+    """Print a table, or what is said of none; a row that goes elsewhere than to a terminal is one line."""
+    width = None if sys.stdout.isatty() else _NEVER_WRAPPED
+    Console(width=width).print(table if table.row_count else nothing)
+
+
 def _ramp(state: ExperimentState) -> str:
     since = f" since {moment(state.step_at)}" if state.step_at is not None else ""
-    if state.step == ROLLED_BACK:
-        return f"ramp rolled back{since}"
-    return f"ramp step {state.step} of 0 to {len(state.experiment.funnel.ramp) - 1}{since}"
+    return f"ramp {place(state)}{since}"

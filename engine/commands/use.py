@@ -11,8 +11,10 @@ import click
 from armlift import Client, Event, Recorded
 
 from engine.commands import server_option
+from engine.commands.telling import reason_said
 from engine.errors import InvalidRequest, UnknownAssignment
-from engine.recompute import Explanation, Recomputer
+from engine.explanation import Explanation
+from engine.recompute import Recomputer
 from engine.records import Value
 from engine.service.management import Management
 from engine.storage import find_snapshot_in, open_reader
@@ -61,7 +63,7 @@ def assign(
             at=at,
         )
     chance = f", propensity {answer.propensity:.4g}" if answer.propensity else ""
-    click.echo(f"{answer.variant} ({answer.reason.lower()}{chance})")
+    click.echo(f"{answer.variant} ({reason_said(answer.reason)}{chance})")
     click.echo(f"payload: {json.dumps(answer.payload, ensure_ascii=False)}")
     if answer.assignment_id:
         click.echo(f"assignment: {answer.assignment_id}")

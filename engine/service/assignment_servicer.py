@@ -32,6 +32,9 @@ Timed = (
     | contract.RecordOutcomesRequest
 )
 Message = TypeVar("Message")
+Made = TypeVar("Made")
+Waiting = tuple[Assignment, contract.BatchAssignResult]
+"""A row that waits for its commit, and where its answer goes then."""
 
 
 class AssignmentServicer(AssignmentServiceServicer):
@@ -51,25 +54,33 @@ class AssignmentServicer(AssignmentServiceServicer):
     @answering
     async def Assign(self, message: contract.AssignRequest) -> contract.AssignResponse:
         """Answer one request; the reply leaves after the commit."""
-        request = self._request(message, convert.NOTHING_SHARED)
+        request, answer = self._request(message, convert.NOTHING_SHARED), contract.AssignResponse()
         decided = self._engine.decide(request)
-        if not _is_kept(request, decided):
-            return self._unkept(request, decided)
-        (kept,) = await asyncio.shield(self._keep([decided]))
-        return self._answer(_standing(kept), committed=True)
+        if _is_kept(request, decided):
+            (kept,) = await asyncio.shield(self._keep([decided]))
+            self._answer_kept(answer, kept)
+        else:
+            self._answer_unkept(answer, request, decided)
+        return answer
 
     @answering
     async def BatchAssign(self, message: contract.BatchAssignRequest) -> contract.BatchAssignResponse:
         """Answer many requests, or all experiments, with one commit; one that is wrong spoils no other."""
-        shared, walk = convert.to_shared(message), self._engine.walk()
-        waiting: list[Assignment] = []
+        response, walk = contract.BatchAssignResponse(), self._engine.walk()
+        waiting: list[Waiting] = []
         try:
-            results = [self._batched(item, shared, walk, waiting) for item in self._items(message)]
+            for request in self._requests(message):
+                self._batched(request, response.results.add(), walk, waiting)
         except BaseException:
-            self._engine.settle(waiting)
+            self._engine.settle([decided for decided, _ in waiting])
             raise
-        kept = iter(await asyncio.shield(self._keep(waiting)) if waiting else [])
-        return contract.BatchAssignResponse(results=[result or self._kept_result(next(kept)) for result in results])
+        kept = await asyncio.shield(self._keep([decided for decided, _ in waiting])) if waiting else []
+        for each, (_, result) in zip(kept, waiting, strict=True):
+            try:
+                self._answer_kept(result.answer, each)
+            except RequestIdReused as error:
+                convert.fill_error(result, error)
+        return response
 
     @answering
     async def RecordExposures(self, message: contract.RecordExposuresRequest) -> contract.RecordExposuresResponse:
@@ -99,37 +110,55 @@ class AssignmentServicer(AssignmentServiceServicer):
             raise UnknownAssignment(f"there is no assignment {message.assignment_id!r} in the log: check the id")
         return convert.from_explanation(self._recomputer.explain(row))
 
-    def _items(self, message: contract.BatchAssignRequest) -> Iterator[contract.AssignRequest]:
+    def _requests(self, message: contract.BatchAssignRequest) -> Iterator[Request | ArmliftError]:
         """Yield what a batch asks: its requests, and then every running experiment that is not among them."""
-        yield from message.requests
+        shared = convert.to_shared(message)
+        for item in message.requests:
+            yield _attempt(lambda item: self._request(item, shared), item)
         if message.all_running:
-            now = self._now(message)
-            request_id = message.request_id or randomness.request_id(now)
-            at = message.at if message.HasField("at") else None
             named = {item.experiment_id for item in message.requests}
-            for experiment_id in self._engine.running():
-                if experiment_id not in named:
-                    yield contract.AssignRequest(experiment_id=experiment_id, request_id=request_id, at=at)
+            yield from self._of_each([name for name in self._engine.running() if name not in named], message, shared)
+
+    def _of_each(
+        self, experiment_ids: Sequence[str], message: contract.BatchAssignRequest, shared: convert.Shared
+    ) -> Iterator[Request | ArmliftError]:
+        """Yield the requests of a batch that say no more than which experiment: the rest is looked at once."""
+        now = self._now(message)
+        common = contract.AssignRequest(
+            request_id=message.request_id or randomness.request_id(now),
+            at=message.at if message.HasField("at") else None,
+        )
+        refused = _attempt(lambda item: self._check_size(item, shared), common)
+        for request in convert.to_requests(common, experiment_ids, shared, now, self._source):
+            yield refused or request
 
     def _batched(
-        self, item: contract.AssignRequest, shared: convert.Shared, walk: Walk, waiting: list[Assignment]
-    ) -> contract.BatchAssignResult | None:
-        """Return an item's answer or error, or None where its row joined those that wait for the commit."""
+        self,
+        request: Request | ArmliftError,
+        result: contract.BatchAssignResult,
+        walk: Walk,
+        waiting: list[Waiting],
+    ) -> None:
+        """Fill in an item's answer or error, or let its row join those that wait for the commit."""
         try:
-            request = self._request(item, shared)
+            if isinstance(request, ArmliftError):
+                raise request
             decided = self._engine.decide(request, walk)
             if _is_kept(request, decided):
-                waiting.append(decided)
-                return None
-            return contract.BatchAssignResult(answer=self._unkept(request, decided))
+                waiting.append((decided, result))
+            else:
+                self._answer_unkept(result.answer, request, decided)
         except ArmliftError as error:
-            return convert.from_error(error)
+            convert.fill_error(result, error)
 
     def _request(self, message: contract.AssignRequest, shared: convert.Shared) -> Request:
+        self._check_size(message, shared)
+        return convert.to_request(message, shared, self._now(message), self._source)
+
+    def _check_size(self, message: contract.AssignRequest, shared: convert.Shared) -> None:
         size, limit = message.ByteSize() + shared.n_bytes, self._settings.max_request_bytes
         if size > limit:
             raise InvalidRequest(f"the request has {size} bytes and may have {limit}: send less context")
-        return convert.to_request(message, shared, self._now(message), self._source)
 
     def _now(self, message: Timed) -> datetime:
         return self._engine.clock.now(to_time(message.at) if message.HasField("at") else None)
@@ -141,23 +170,21 @@ class AssignmentServicer(AssignmentServiceServicer):
         finally:
             self._engine.settle(decided)
 
-    def _unkept(self, request: Request, decided: Assignment) -> contract.AssignResponse:
+    def _answer_unkept(self, answer: contract.AssignResponse, request: Request, decided: Assignment) -> None:
         """Answer what is not kept; but a request that was answered before the experiment changed has that answer."""
         if request.request_id and not request.dry_run:
             row = self._reader.assignment(randomness.assignment_id(request.request_id, request.experiment_id))
             if row is not None:
                 same = row.request_digest == request.digest
-                return self._answer(_standing(Kept(KeptStatus.DUPLICATE if same else KeptStatus.CONFLICT, row)), True)
-        return self._answer(decided, committed=False)
+                self._answer_kept(answer, Kept(KeptStatus.DUPLICATE if same else KeptStatus.CONFLICT, row))
+                return
+        self._answer(answer, decided, committed=False)
 
-    def _answer(self, assignment: Assignment, committed: bool) -> contract.AssignResponse:
-        return convert.from_assignment(assignment, self._engine.answered_variant(assignment), committed)
+    def _answer_kept(self, answer: contract.AssignResponse, kept: Kept) -> None:
+        self._answer(answer, _standing(kept), committed=True)
 
-    def _kept_result(self, kept: Kept) -> contract.BatchAssignResult:
-        try:
-            return contract.BatchAssignResult(answer=self._answer(_standing(kept), committed=True))
-        except RequestIdReused as error:
-            return convert.from_error(error)
+    def _answer(self, answer: contract.AssignResponse, assignment: Assignment, *, committed: bool) -> None:
+        convert.fill_answer(answer, assignment, self._engine.answered_variant(assignment), committed=committed)
 
     async def _record(self, entries: Sequence[Entry | ArmliftError]) -> list[contract.RecordResult]:
         valid = [entry for entry in entries if not isinstance(entry, ArmliftError)]
@@ -175,8 +202,8 @@ def _standing(kept: Kept) -> Assignment:
     return kept.entry
 
 
-def _attempt(check: Callable[[Message], Entry], item: Message) -> Entry | ArmliftError:
+def _attempt(make: Callable[[Message], Made], item: Message) -> Made | ArmliftError:
     try:
-        return check(item)
+        return make(item)
     except ArmliftError as error:
         return error

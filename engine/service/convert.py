@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from armlift.v1 import reason_pb2
 from engine import randomness
 from engine.errors import ArmliftError
 from engine.experiments import Variant
-from engine.recompute import Explanation, Step, Verdict
+from engine.explanation import Explanation, Step, Verdict
 from engine.records import (
     Assignment,
     Candidate,
@@ -77,15 +77,36 @@ def to_request(message: contract.AssignRequest, shared: Shared, received_at: dat
         n_slots=message.n_slots or 1,
         dry_run=message.dry_run,
         qa_variant=message.qa_variant,
-        digest=randomness.digest("request", message.SerializeToString(deterministic=True), shared.digest),
+        digest=_digest(message, shared),
         source=source,
     )
 
 
-def from_assignment(assignment: Assignment, variant: Variant, committed: bool) -> contract.AssignResponse:
-    """Return the answer. What was not committed has no id, because nothing can be reported for it."""
-    durability = contract.DURABILITY_COMMITTED if committed else contract.DURABILITY_NONE
-    answer = contract.Assignment(
+def to_requests(
+    common: contract.AssignRequest,
+    experiment_ids: Iterable[str],
+    shared: Shared,
+    received_at: datetime,
+    source: Source,
+) -> Iterator[Request]:
+    """Yield the engine's request for each experiment, as `to_request` would; `common` says no more than id and time."""
+    for experiment_id in experiment_ids:
+        common.experiment_id = experiment_id
+        digest = _digest(common, shared)
+        units, context, request_id = shared.units, shared.context, common.request_id
+        yield Request(experiment_id, units, request_id, received_at, context, digest=digest, source=source)
+
+
+def _digest(message: contract.AssignRequest, shared: Shared) -> bytes:
+    return randomness.digest("request", message.SerializeToString(deterministic=True), shared.digest)
+
+
+def fill_answer(answer: contract.AssignResponse, assignment: Assignment, variant: Variant, *, committed: bool) -> None:
+    """Put the answer into a message. What was not committed has no id, because nothing can be reported for it.
+
+    It is filled in place: a message that is handed over would be copied, once for each that it is put into.
+    """
+    answer.assignments.add(
         assignment_id=assignment.assignment_id if committed else "",
         slot=assignment.slot,
         experiment_id=assignment.experiment_id,
@@ -97,16 +118,15 @@ def from_assignment(assignment: Assignment, variant: Variant, committed: bool) -
         revision=assignment.revision,
         epoch=assignment.epoch,
         snapshot=assignment.snapshot,
-        durability=durability,
+        durability=contract.DURABILITY_COMMITTED if committed else contract.DURABILITY_NONE,
         group=assignment.group.value if assignment.reason.is_logged else "",
         kept_from=assignment.kept_from,
     )
-    return contract.AssignResponse(assignments=[answer])
 
 
-def from_error(error: ArmliftError) -> contract.BatchAssignResult:
-    """Return an item's error."""
-    return contract.BatchAssignResult(error=contract.ItemError(code=error.code, message=str(error)))
+def fill_error(result: contract.BatchAssignResult, error: ArmliftError) -> None:
+    """Put an item's error into its result, in place of an answer."""
+    result.error.code, result.error.message = error.code, str(error)
 
 
 def to_exposure(message: contract.Exposure, received_at: datetime, source: Source) -> Exposure:

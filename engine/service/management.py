@@ -14,11 +14,12 @@ from armlift.v1.assignment_pb2_grpc import AssignmentServiceStub
 from armlift.v1.experiment_pb2_grpc import ExperimentServiceStub
 
 from engine.definition import define
-from engine.errors import UnknownExperiment
+from engine.edits import changed_fields, changed_in_population
+from engine.errors import InvalidRequest, UnknownExperiment
 from engine.experiments import Change, Experiment, ExperimentState, Status
+from engine.explanation import Explanation
 from engine.funnel import Population, PopulationChange, PopulationState
 from engine.population_rules import define_population
-from engine.recompute import Explanation
 from engine.service.catalog_changes import CatalogChange, to_catalog_change
 from engine.service.convert import to_explanation
 from engine.service.definitions import from_experiment, to_change, to_state
@@ -77,18 +78,25 @@ class Management:
             if not token:
                 return
 
-    def apply(self, experiment: Experiment, reason: str) -> tuple[ExperimentState, str]:
+    def apply(self, experiment: Experiment, reason: str, etag: str = "") -> tuple[ExperimentState, str]:
         """Make the server's experiment this one, and return its state with what was done.
 
-        That is "created", "unchanged", "changed", or "changed, which opened epoch N".
+        That is "created", "unchanged", "changed", or "changed, which opened epoch N". An empty etag changes whatever
+        is there.
+
+        Raises:
+            StaleEtag: somebody changed it since it had this etag.
+            UnknownExperiment: an etag is given, and there is no such experiment.
         """
         try:
             before = self.get(experiment.experiment_id)
         except UnknownExperiment:
+            if etag:
+                raise
             return self._create(experiment, reason), "created"
-        if before.experiment == define(experiment):
+        if not changed_fields(before.experiment, define(experiment)):
             return before, "unchanged"
-        state = self._update(experiment, before.etag, reason)
+        state = self._update(experiment, etag or before.etag, reason)
         return state, f"changed, which opened epoch {state.epoch}" if state.epoch > before.epoch else "changed"
 
     def move(self, experiment_id: str, to: Status, reason: str) -> ExperimentState:
@@ -100,9 +108,17 @@ class Management:
             return to_state(self._experiments.TransitionExperiment(message, timeout=_TIMEOUT_S).state)
 
     def restore(self, experiment_id: str, revision: int, reason: str) -> ExperimentState:
-        """Make a new revision with the definition of an old one, and return the state after it."""
-        old = self.get(experiment_id, revision)
-        return self._update(old.experiment, old.etag, reason)
+        """Make a new revision with the definition of an old one, and return the state after it.
+
+        Raises:
+            UnknownExperiment: there is no such experiment or revision.
+            InvalidRequest: it is like that already.
+        """
+        now, old = self.get(experiment_id), self.get(experiment_id, revision)
+        if not changed_fields(now.experiment, old.experiment):
+            raise InvalidRequest(f"nothing changes: {experiment_id!r} is as it was in revision {revision} already")
+        what = f"revision {revision} restored"
+        return self._update(old.experiment, now.etag, f"{what}: {reason}" if reason else what)
 
     def kill(self, experiment_id: str, variant: str, reason: str) -> ExperimentState:
         """Let nobody get a variant any more, and return the state after it.
@@ -151,16 +167,21 @@ class Management:
             if not token:
                 return
 
-    def apply_population(self, population: Population, reason: str) -> tuple[PopulationState, list[str]]:
+    def apply_population(
+        self, population: Population, reason: str, etag: str = ""
+    ) -> tuple[PopulationState, list[str]]:
         """Make the server's population this one, and return it with the experiments in which an epoch was opened.
 
-        One that is the server's already makes no new revision.
+        One that is the server's already makes no new revision. An empty etag changes whatever is there.
+
+        Raises:
+            StaleEtag: somebody changed it since it had this etag.
         """
         before, defined = self.population(), define_population(population)
-        if before.population == defined:
+        if not changed_in_population(before.population, defined):
             return before, []
         message = contract.UpdatePopulationRequest(
-            population=from_population(defined), etag=before.etag, actor=self._actor, reason=reason
+            population=from_population(defined), etag=etag or before.etag, actor=self._actor, reason=reason
         )
         with hearing():
             response = self._experiments.UpdatePopulation(message, timeout=_TIMEOUT_S)

@@ -16,13 +16,13 @@ from engine.errors import InvalidRequest, InvalidTransition
 from engine.experiments import Change, Experiment, ExperimentState, Status
 from engine.funnel import ForcedUnit, Population, PopulationChange, PopulationState
 from engine.lifecycle import Author
+from engine.population_rules import IN_USE
 from engine.ports import Reader
 from engine.records import Erasure, Unit
 from engine.service.watching import Watching
 from engine.storage.writer import Writer
 
 _LONGEST_NAME = 200
-_OVER = (Status.CONCLUDED, Status.ARCHIVED)
 # A change is made by a person at a time of theirs, also where the traffic's clock is the request's.
 _WALL = WallClock()
 
@@ -75,7 +75,7 @@ class Registrar:
         """Add a draft."""
         state, change = lifecycle.create(experiment, self._author(signed))
         self._check_neighbours(state)
-        return await self._save(state, change, "")
+        return await self._save(None, state, change)
 
     @_one_at_a_time
     async def update(self, experiment: Experiment, etag: str, signed: Signed) -> ExperimentState:
@@ -83,7 +83,7 @@ class Registrar:
         before = self._state(experiment.experiment_id)
         state, change = lifecycle.update(before, experiment, etag, self._author(signed))
         self._check_neighbours(state)
-        return await self._save(state, change, before.etag)
+        return await self._save(before, state, change)
 
     @_one_at_a_time
     async def transition(self, experiment_id: str, to: Status, etag: str, signed: Signed) -> ExperimentState:
@@ -92,9 +92,9 @@ class Registrar:
         state, change = lifecycle.transition(before, to, etag, self._author(signed))
         if to is Status.RUNNING:
             self._check_neighbours(state)
-        elif to in _OVER:
+        elif to not in IN_USE:
             neighbours.check_leaving(experiment_id, to, self._others(experiment_id))
-        return await self._save(state, change, before.etag)
+        return await self._save(before, state, change)
 
     @_one_at_a_time
     async def move_ramp(
@@ -104,7 +104,7 @@ class Registrar:
         before = self._state(experiment_id)
         since = replace(before, step_at=self._step_at(before))
         state, change = lifecycle.move_ramp(since, step, etag, self._author(signed), early=early)
-        return await self._save(state, change, before.etag)
+        return await self._save(before, state, change)
 
     @_one_at_a_time
     async def force(self, experiment_id: str, unit_id: str, variant: str, signed: Signed) -> None:
@@ -114,10 +114,9 @@ class Registrar:
             InvalidRequest: there is no such variant, or no unit.
             InvalidTransition: the experiment is over.
         """
-        state, author = self._state(experiment_id), self._author(signed)
-        _check_forced(state, unit_id, variant)
-        forced = ForcedUnit(experiment_id, Unit(state.experiment.unit, unit_id), variant)
-        change = _stamped(_forcing(state, author))
+        state = self._state(experiment_id)
+        change = _stamped(lifecycle.force(state, variant, self._author(signed)))
+        forced = ForcedUnit(experiment_id, _unit(state.experiment, unit_id), variant)
         await self._writer.run(lambda store: store.force(forced, change))
         self._engine.force(forced)
         self._watching.look()
@@ -129,7 +128,7 @@ class Registrar:
         """Change what all experiments share, and return it with the experiments in which an epoch was opened."""
         before, states = self._engine.population, list(self._states())
         state, change, moved = lifecycle.update_population(before, population, etag, states, self._author(signed))
-        saved = [(each, _stamped(opening)) for each, opening in moved]
+        saved = _all_stamped(moved)
         await self._writer.run(lambda store: store.save_population(state, _stamped(change), saved))
         self._engine.adopt_population(state, [each for each, _ in moved])
         self._watching.look()
@@ -150,9 +149,14 @@ class Registrar:
         await self._writer.run(lambda store: store.point(experiment_id, epoch, snapshot))
         self._engine.swap_in(staged)
 
-    async def _save(self, state: ExperimentState, change: Change, expected_etag: str) -> ExperimentState:
-        await self._writer.run(lambda store: store.save(state, _stamped(change), expected_etag))
-        self._engine.adopt(state)
+    async def _save(self, before: ExperimentState | None, state: ExperimentState, change: Change) -> ExperimentState:
+        """Save a state, and those of the experiments that require it where it moves their units, and answer by them."""
+        etag = before.etag if before else ""
+        others = self._others(state.experiment.experiment_id)
+        moved = _all_stamped(lifecycle.follow(before, state, change, others)) if before else []
+        await self._writer.run(lambda store: store.save(state, _stamped(change), etag, moved))
+        for each in (state, *(follower for follower, _ in moved)):
+            self._engine.adopt(each)
         self._watching.look()
         return state
 
@@ -193,19 +197,11 @@ def _stamped(change: AnyChange) -> AnyChange:
     return replace(change, changed_at=_WALL.now(None))
 
 
-def _forcing(state: ExperimentState, author: Author) -> Change:
-    if not author.actor.strip():
-        raise InvalidRequest("every change is signed: say who makes it in `actor`")
-    name = state.experiment.experiment_id
-    return Change(name, author.at, author.actor, "force", author.reason, state.status, state.revision, state.epoch)
+def _all_stamped(moved: Iterable[tuple[ExperimentState, Change]]) -> list[tuple[ExperimentState, Change]]:
+    return [(state, _stamped(change)) for state, change in moved]
 
 
-def _check_forced(state: ExperimentState, unit_id: str, variant: str) -> None:
-    experiment = state.experiment
-    if state.status in _OVER:
-        raise InvalidTransition(f"{experiment.experiment_id!r} is {state.status.value}: nobody can be forced any more")
+def _unit(experiment: Experiment, unit_id: str) -> Unit:
     if not 0 < len(unit_id) <= _LONGEST_NAME:
         raise InvalidRequest(f"send the id of one {experiment.unit} in `unit_id`, of 1 to {_LONGEST_NAME} characters")
-    servable = [each.name for each in experiment.variants if each.name not in experiment.killed]
-    if variant and variant not in servable:
-        raise InvalidRequest(f"{experiment.experiment_id!r} has no variant {variant!r}: force {' or '.join(servable)}")
+    return Unit(experiment.unit, unit_id)

@@ -24,24 +24,29 @@ class MemoryRegistry:
         self._populations = [PopulationState()]
         self._changes: list[Change | PopulationChange] = []
 
-    def save(self, state: ExperimentState, change: Change, expected_etag: str) -> None:
-        """Make `state` the current one and add `change` to the history."""
+    def save(
+        self,
+        state: ExperimentState,
+        change: Change,
+        expected_etag: str,
+        moved: Sequence[tuple[ExperimentState, Change]] = (),
+    ) -> None:
+        """Make `state` and `moved` the experiments' current states."""
         self._check(state, expected_etag)
-        definition = self._definitions.setdefault(_revision(state), deepcopy(state.experiment))
-        self._states[state.experiment.experiment_id] = replace(state, experiment=definition)
-        self._changes.append(change)
+        self._check_moved(moved)
+        for experiment, its_change in ((state, change), *moved):
+            self._save_one(experiment, its_change)
 
     def save_population(
         self, state: PopulationState, change: PopulationChange, moved: Sequence[tuple[ExperimentState, Change]]
     ) -> None:
         """Make `state` the population, and `moved` the experiments' current states."""
         check_revision(self._populations[-1].revision, state.revision)
-        for experiment, _ in moved:
-            self._check(experiment, etag_before(experiment))
+        self._check_moved(moved)
         self._populations.append(deepcopy(state))
         self._changes.append(change)
         for experiment, its_change in moved:
-            self.save(experiment, its_change, etag_before(experiment))
+            self._save_one(experiment, its_change)
 
     def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
         """Make `snapshot` the live one if the experiment is still in `epoch`."""
@@ -91,6 +96,15 @@ class MemoryRegistry:
         experiment_id = state.experiment.experiment_id
         stored = self._states.get(experiment_id)
         check_etag(experiment_id, stored.etag if stored else None, expected_etag)
+
+    def _check_moved(self, moved: Sequence[tuple[ExperimentState, Change]]) -> None:
+        for experiment, _ in moved:
+            self._check(experiment, etag_before(experiment))
+
+    def _save_one(self, state: ExperimentState, change: Change) -> None:
+        definition = self._definitions.setdefault(_revision(state), deepcopy(state.experiment))
+        self._states[state.experiment.experiment_id] = replace(state, experiment=definition)
+        self._changes.append(change)
 
 
 def _revision(state: ExperimentState) -> tuple[str, int]:

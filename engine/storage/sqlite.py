@@ -81,10 +81,17 @@ class SqliteStore:
             checkpoint(self._connection)
         return kept
 
-    def save(self, state: ExperimentState, change: Change, expected_etag: str) -> None:
-        """Make `state` the current one and add `change` to the history."""
+    def save(
+        self,
+        state: ExperimentState,
+        change: Change,
+        expected_etag: str,
+        moved: Sequence[tuple[ExperimentState, Change]] = (),
+    ) -> None:
+        """Make `state` and `moved` the experiments' current states."""
         with unavailable(self._path), self._transaction():
             sqlite_registry.save(self._connection, state, change, expected_etag)
+            sqlite_registry.save_moved(self._connection, moved)
 
     def save_population(
         self, state: PopulationState, change: PopulationChange, moved: Sequence[tuple[ExperimentState, Change]]

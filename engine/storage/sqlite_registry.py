@@ -87,6 +87,15 @@ def save_population(
     check_revision(found[0] if found else 0, state.revision)
     connection.execute(_KEEP_REVISION, (POPULATION, state.revision, population_file.dump(state.population)))
     connection.execute(_KEEP_CHANGE, _population_row(change))
+    save_moved(connection, moved)
+
+
+def save_moved(connection: sqlite3.Connection, moved: Sequence[tuple[ExperimentState, Change]]) -> None:
+    """Make `moved` the experiments' current states, and add their changes to the history.
+
+    Raises:
+        StaleEtag: somebody was faster.
+    """
     for experiment, its_change in moved:
         save(connection, experiment, its_change, etag_before(experiment))
 

@@ -12,9 +12,10 @@ from engine.clock import RequestClock
 from engine.definition import define
 from engine.engine import Engine
 from engine.experiments import ContextField, Experiment, FieldType, Metric, Status, Variant
+from engine.explanation import Explanation
 from engine.funnel import ForcedUnit, Population
 from engine.lifecycle import Author
-from engine.recompute import Explanation, Recomputer
+from engine.recompute import Recomputer
 from engine.records import Assignment, Exposure, Outcome, Request, Unit
 from engine.settings import Settings
 from engine.storage.memory import MemoryStore

@@ -57,7 +57,7 @@ def test_every_command_has_help_with_an_example_of_itself(name):
 def test_from_a_file_to_an_explanation_and_back(address, file, tmp_path):
     at_server = ("--server", address)
     assert "is right" in run("check", file)
-    assert run("apply", file, "--actor", "ann", *at_server).startswith("created: home-offer is draft")
+    assert run("apply", file, "--actor", "ann", *at_server).startswith("created: home-offer is a draft")
     assert run("apply", file, *at_server).startswith("unchanged")
     assert "running" in run("start", "home-offer", "--actor", "ann", "--reason", "go", *at_server)
     answer = run("assign", "home-offer", "--unit", "u1", "--context", "visits=3", *at_server)
@@ -67,7 +67,7 @@ def test_from_a_file_to_an_explanation_and_back(address, file, tmp_path):
     assert run("record", "purchase", "--unit", "u1", "--outcome-id", "o1", *at_server) == "recorded\n"
     assert run("record", "purchase", "--unit", "u1", "--outcome-id", "o1", *at_server) == "duplicate\n"
     assert "reproduced" in run("explain", assignment, *at_server)
-    assert "unit_missing" in run("assign", "home-offer", *at_server)
+    assert "unit missing" in run("assign", "home-offer", *at_server)
     shown = run("show", "home-offer", *at_server)
     assert "# answered outside it since the server started: unit missing 1" in shown
     again = tmp_path / "shown.yaml"

@@ -58,9 +58,12 @@ def started(run, tmp_path):
 def test_a_ramp_is_moved_and_shown(run, started):
     started("ramped", RAMP)
     assert "early" in run("ramp", "ramped", "--next", "--reason", "well", fails=True)
-    assert "traffic 0.5, ramp step 1 of 0 to 2 since" in run("ramp", "ramped", "--next", "--early", "--reason", "well")
-    assert "traffic 1, ramp step 2" in run("ramp", "ramped", "--to", 2, "--early", "--reason", "in a hurry")
-    assert "ramp rolled back" in run("ramp", "ramped", "--back", "--reason", "complaints")
+    assert "traffic 0.5, ramp step 2 of 3 since" in run("ramp", "ramped", "--next", "--early", "--reason", "well")
+    assert "traffic 1, ramp step 3 of 3" in run("ramp", "ramped", "--to", 3, "--early", "--reason", "in a hurry")
+    assert "ramp is step 3 of 3: there is no step 4" in run("ramp", "ramped", "--next", "--reason", "on", fails=True)
+    back = run("ramp", "ramped", "--back", "--reason", "complaints")
+    assert "ramp rolled back" in back
+    assert "opened epoch 2, because units moved" in back
     assert "# traffic 0\n# ramp rolled back" in run("show", "ramped")
     assert "complaints" in run("history", "ramped")
     assert "one of --to" in run("ramp", "ramped", fails=True)
@@ -69,7 +72,8 @@ def test_a_ramp_is_moved_and_shown(run, started):
 
 def test_a_variant_is_killed_and_an_old_revision_restored(run, started):
     started("killing")
-    assert "epoch 2), killed loyalty" in run("kill", "killing", "loyalty", "--reason", "sold out")
+    killed = run("kill", "killing", "loyalty", "--reason", "sold out")
+    assert "epoch 2), killed loyalty\nopened epoch 2, because units moved" in killed
     assert "# killed loyalty" in run("show", "killing")
     assert "# below is revision 1: armlift restore killing 1" in run("show", "killing", "--revision", 1)
     assert "killed" in run("history", "killing")
@@ -118,11 +122,30 @@ def test_applying_says_which_epoch_it_opens(run, started, tmp_path):
     assert run("apply", path).startswith("changed: weighed is running")
 
 
+def test_an_etag_keeps_two_people_from_undoing_each_other(run, started, tmp_path):
+    started("edited")
+    path = tmp_path / "edited.yaml"
+    etag = re.search(r"epoch 1\), etag (\d+)\n", run("show", "edited"))[1]
+    path.write_text(path.read_text() + "brief: {hypothesis: hers}\n")
+    assert run("apply", path, "--etag", etag).startswith("changed")
+    path.write_text(path.read_text().replace("hers", "his"))
+    assert "read it again" in run("apply", path, "--etag", etag, fails=True)
+    path.write_text("population: {holdout: 0.5}\n")
+    assert "read it again" in run("apply", path, "--etag", "99", fails=True)
+
+
+def test_a_row_of_a_list_is_one_line(run, started):
+    started("spoken", "brief: {hypothesis: " + "word " * 40 + "}\n" + RAMP)
+    (row,) = [line for line in run("list").splitlines() if " spoken " in line]
+    assert "ramp step 1 of 3 since" in row
+    assert row.rstrip().endswith("word " * 39 + "word")
+
+
 def test_a_schedule_is_shown(run, started):
     started("timed", "starts_at: 2040-12-01T00:00:00Z\nends_at: 2041-01-01T00:00:00Z\n")
     shown = run("show", "timed")
     assert "# from 2040-12-01 00:00:00\n# until 2041-01-01 00:00:00" in shown
-    assert run("assign", "timed", "--unit", "u1").startswith("general (not_started)")
+    assert run("assign", "timed", "--unit", "u1").startswith("general (not started)")
 
 
 def test_watching_shows_changes_as_they_come(address, started):

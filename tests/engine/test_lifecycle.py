@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidExperiment, InvalidRequest, InvalidTransition, StaleEtag
-from engine.experiments import Brief, Change, Experiment, Metric, Status, Variant
+from engine.experiments import Brief, Change, Experiment, Metric, Status, Variant, said
 from engine.funnel import Funnel, RampStep
 from engine.lifecycle import Author, create, transition, update
 
@@ -51,7 +51,7 @@ def test_every_step_is_taken_or_refused(here, there):
         assert after == replace(state, status=there, etag="2", step_at=step_at)
         assert change == Change("hero", NOW, "anna", ALLOWED[here, there], "spring offer", there, 1, 1)
     else:
-        with pytest.raises(InvalidTransition, match=f"is {here.value} and cannot become {there.value}"):
+        with pytest.raises(InvalidTransition, match=f"is {said(here)} and cannot become {said(there)}"):
             transition(state, there, state.etag, ANNA)
 
 
@@ -64,6 +64,15 @@ def test_a_start_begins_at_the_first_step_and_a_resumption_goes_on_there():
         assert (after.step, after.step_at) == (step, later.at)
         paused = transition(after, Status.PAUSED, "", ANNA)[0]
         assert (paused.step, paused.step_at) == (step, later.at)
+
+
+@pytest.mark.parametrize("here", [Status.DRAFT, Status.PAUSED])
+def test_nothing_runs_after_its_end(here):
+    ends_at = NOW + timedelta(days=1)
+    timed = state_in(here, replace(HERO, funnel=Funnel(ends_at=ends_at)))
+    assert transition(timed, Status.RUNNING, "", ANNA)[0].status is Status.RUNNING
+    with pytest.raises(InvalidTransition, match="would run after its end"):
+        transition(timed, Status.RUNNING, "", replace(ANNA, at=ends_at))
 
 
 def test_a_refusal_says_what_is_possible():

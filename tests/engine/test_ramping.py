@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidRequest, InvalidTransition, StaleEtag
-from engine.experiments import ROLLED_BACK, Experiment, Metric, Status, Variant
+from engine.experiments import ROLLED_BACK, Experiment, Metric, Status, Variant, said
 from engine.funnel import Funnel, RampStep
 from engine.lifecycle import Author, create, move_ramp, transition, update
 
@@ -42,7 +42,7 @@ def test_a_ramp_rises_step_by_step_without_an_epoch():
         state, change = move_ramp(state, step, state.etag, at(moment))
         assert (state.step, state.step_at, state.traffic) == (step, moment, RAMP[step].traffic)
         assert (state.epoch, state.snapshot, state.revision) == (1, "abc", 1)
-        assert (change.action, change.reason, change.fields) == ("ramp", "nothing is worse", (f"step {step}",))
+        assert (change.action, change.reason, change.fields) == ("ramp", "nothing is worse", (f"step {step + 1} of 4",))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_ramp_rises_step_by_step_without_an_epoch():
 )
 def test_a_step_lasts_as_long_as_it_says(step, passed, left):
     state = running(step)
-    with pytest.raises(InvalidTransition, match=f"at step {step} of its ramp, which lasts .*: wait another {left},"):
+    with pytest.raises(InvalidTransition, match=f"at step {step + 1} of 4, which lasts .*: wait another {left},"):
         move_ramp(state, step + 1, "", at(NOW + passed))
     assert move_ramp(state, step + 1, "", at(NOW + passed), early=True)[0].step == step + 1
 
@@ -75,7 +75,7 @@ def test_down_goes_at_once_and_opens_an_epoch(here, there):
 def test_what_was_rolled_back_begins_again_at_the_first_step():
     back = running(ROLLED_BACK)
     for step in (1, 3):
-        with pytest.raises(InvalidTransition, match=r"rolled back: a ramp rises one step at a time, .* is 0"):
+        with pytest.raises(InvalidTransition, match=r"rolled back: it rises one step at a time, .* is step 1"):
             move_ramp(back, step, "", ANNA, early=True)
     after = move_ramp(back, 0, "", ANNA)[0]
     assert (after.step, after.traffic, after.epoch) == (0, 0.01, 1)
@@ -84,11 +84,11 @@ def test_what_was_rolled_back_begins_again_at_the_first_step():
 @pytest.mark.parametrize(
     ("here", "there", "why"),
     [
-        (0, 0, "at step 0 of its ramp already"),
+        (0, 0, "at step 1 of 4 already"),
         (ROLLED_BACK, ROLLED_BACK, "is rolled back already"),
-        (0, 2, "one step at a time, so the next one is 1"),
-        (3, 4, "has steps 0 to 3"),
-        (0, -2, "there is no step -2"),
+        (0, 2, "one step at a time, and the next one is step 2"),
+        (3, 4, "has 4 steps, so `step` is 0 to 3, or -1 to roll it back: 4 is"),
+        (0, -2, "-2 is none of them"),
     ],
 )
 def test_a_step_that_is_none_is_refused(here, there, why):
@@ -98,7 +98,7 @@ def test_a_step_that_is_none_is_refused(here, there, why):
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.RUNNING])
 def test_only_what_runs_is_moved(status):
-    with pytest.raises(InvalidTransition, match=f"is {status.value}: only the ramp of a running"):
+    with pytest.raises(InvalidTransition, match=f"is {said(status)}: only the ramp of a running"):
         move_ramp(replace(running(), status=status), ROLLED_BACK, "", ANNA)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine import experiments as model
 from engine import funnel, specs
-from engine.recompute import Verdict
+from engine.explanation import Verdict
 from engine.records import DrawKey, KeptStatus, OpenFeatureReason, Reason
 from engine.service import convert, definitions, words
 from engine.storage import rows

@@ -20,6 +20,7 @@ from engine import errors
 from engine.clock import RequestClock
 from engine.definition import define
 from engine.experiments import Brief, Experiment, Metric, Status
+from engine.funnel import Funnel
 from engine.service.definitions import from_experiment
 from engine.service.server import Serving, serving_beside
 from engine.service.status import hearing
@@ -68,6 +69,22 @@ def test_a_step_that_the_lifecycle_has_not_is_refused(service: Any) -> None:
         service.management.move("hero", Status.ARCHIVED, "")
     with pytest.raises(errors.UnknownExperiment):
         service.management.move("hreo", Status.PAUSED, "")
+
+
+def test_two_people_who_edit_at_once_do_not_undo_each_other(service: Any, hero: Experiment) -> None:
+    read = service.management.get("hero").etag
+    service.management.apply(replace(hero, brief=Brief("hers")), "she was faster", read)
+    with pytest.raises(errors.StaleEtag, match="read it again"):
+        service.management.apply(replace(hero, brief=Brief("his")), "he was not", read)
+    assert service.management.get("hero").experiment.brief == Brief("hers")
+    with pytest.raises(errors.UnknownExperiment):
+        service.management.apply(replace(hero, experiment_id="new"), "what has an etag is there", read)
+
+
+def test_what_differs_by_type_alone_is_a_change(service: Any, hero: Experiment) -> None:
+    for audience in ({"of the request": True}, {"of the request": 1.0}):
+        _, done = service.management.apply(replace(hero, funnel=Funnel(audience=audience)), "")
+        assert done.startswith("changed, which opened epoch")
 
 
 def test_a_stale_etag_is_refused(service: Any, stub: Any, hero: Experiment) -> None:

@@ -68,6 +68,8 @@ def test_the_same_population_makes_no_revision(service: Any) -> None:
 def test_a_stale_or_unsigned_change_is_refused(service: Any, stub: Any) -> None:
     service.management.apply_population(SHARED, "")
     shared = from_population(service.management.population().population)
+    with pytest.raises(errors.StaleEtag):
+        service.management.apply_population(replace(SHARED, holdout=0.0), "", "0")
     with pytest.raises(errors.StaleEtag), hearing():
         stub.UpdatePopulation(contract.UpdatePopulationRequest(population=shared, etag="0", actor="me"))
     with pytest.raises(errors.InvalidRequest, match="signed"), hearing():

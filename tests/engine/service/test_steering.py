@@ -49,7 +49,10 @@ def test_a_forced_unit_gets_its_variant_until_that_is_ended(service: Any, at: da
     assert (again.variant, again.reason, again.propensity) == (drawn.variant, "DRAWN", drawn.propensity)
     assert [row.reason for row in service.assignments()] == [Reason.DRAWN, Reason.FORCED, Reason.DRAWN]
     changes = list(service.management.history("hero"))[-2:]
-    assert [(change.action, change.reason) for change in changes] == [("force", "a colleague"), ("force", "no longer")]
+    assert [(each.action, each.fields, each.reason) for each in changes] == [
+        ("force", (other,), "a colleague"),
+        ("unforce", (), "no longer"),
+    ]
     assert "ann" not in repr(changes)
 
 
@@ -66,7 +69,11 @@ def test_a_forced_unit_stays_so_when_the_server_is_started_again(
 
 @pytest.mark.parametrize(
     ("unit", "variant", "sentence"),
-    [("ann", "loudest", "plain or bold or loud"), ("", "bold", "unit_id"), ("x" * 201, "bold", "unit_id")],
+    [
+        ("ann", "loudest", "no variant of 'hero': force plain or bold or loud"),
+        ("", "bold", "unit_id"),
+        ("x" * 201, "bold", "unit_id"),
+    ],
 )
 def test_what_cannot_be_forced_is_refused(service: Any, unit: str, variant: str, sentence: str) -> None:
     with pytest.raises(errors.InvalidRequest, match=sentence):
@@ -111,8 +118,22 @@ def test_an_old_revision_is_read_and_restored(service: Any, hero: Experiment) ->
     assert (old.experiment, old.revision) == (first, 1)
     restored = service.management.restore("hero", 1, "as it was")
     assert (restored.experiment, restored.revision, restored.epoch) == (first, 3, 1)
+    assert list(service.management.history("hero"))[-1].reason == "revision 1 restored: as it was"
+    with pytest.raises(errors.InvalidRequest, match="as it was in revision 1 already"):
+        service.management.restore("hero", 1, "as it was")
     with pytest.raises(errors.UnknownExperiment, match="no revision 9"):
         service.management.restore("hero", 9, "")
+
+
+def test_who_requires_an_experiment_is_moved_with_it(service: Any, hero: Experiment, at: datetime) -> None:
+    service.start(replace(hero, experiment_id="next", funnel=Funnel(prerequisites={"hero": ("bold",)})))
+    assert service.client.assign("next", unit="ann", at=at).epoch == 1
+    service.management.kill("hero", "loud", "too loud")
+    assert service.management.get("next").epoch == 2
+    assert service.client.assign("next", unit="ann", at=at).epoch == 2
+    last = list(service.management.history("next"))[-1]
+    assert (last.action, last.actor) == ("prerequisite", "tests")
+    assert last.reason == "its prerequisite 'hero' is in epoch 2 now: too loud"
 
 
 def test_a_restoration_of_what_was_changed_in_between_is_refused(service: Any, stub: Any, hero: Experiment) -> None:

@@ -1,0 +1,99 @@
+"""Why a logged answer was no draw, in words, and whether it is the answer that the reason asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from engine import drawing
+from engine.blocks import duration_text
+from engine.catalog import Live
+from engine.condition_rules import condition_problems
+from engine.experiments import Experiment
+from engine.explanation import Step
+from engine.funnel import Cap, Condition, Layer
+from engine.records import Assignment, Reason
+from engine.targeting import evaluate
+
+_LESS_THAN_ASKED = frozenset({Reason.CAPPED, Reason.CONTEXT_INVALID})
+"""Reasons of rows whose context may lack a field that the request had: what was of another type is not kept."""
+
+Found = tuple[str, bool]
+
+
+def holds(condition: Condition, row: Assignment, experiment: Experiment) -> bool | None:
+    """Return whether a condition holds for a row's context; None where it read what the log does not keep."""
+    declared = {field.name: field.type for field in experiment.context}
+    is_less = row.reason in _LESS_THAN_ASKED and bool(declared.keys() - row.context.keys())
+    if is_less or any(condition_problems(condition, declared, only_declared=True)):
+        return None
+    return evaluate(condition, row.context)
+
+
+def why(row: Assignment, live: Live, layer: Layer | None) -> Step:
+    """Return the step that settled the answer before anything was drawn; `layer` is the experiment's, if it has one."""
+    if row.reason is Reason.CAPPED:
+        said, is_so = _capped(live.experiment, layer)
+    else:
+        said, is_so = _WHY[row.reason](row, live.experiment)
+    return Step("reason", f"{row.reason.value.replace('_', ' ')}: {said}", is_so)
+
+
+def answer(row: Assignment, live: Live) -> Step:
+    """Return what was answered; what nobody asked for is the default, or what a prior chose for the context."""
+    prior = live.prior if row.reason in (Reason.POLICY_FAILED, Reason.POLICY_SLOW) else None
+    if row.reason in (Reason.FORCED, Reason.QA):
+        return Step("answer", f"{row.variant}, without a draw", row.variant in live.by_name)
+    if prior is None:
+        return Step("answer", f"{row.variant}, the default", row.variant == live.experiment.default)
+    alive = [variant for variant in live.experiment.variants if variant.name not in live.experiment.killed]
+    likeliest = drawing.likeliest(prior, row.context, alive, live.experiment.default)
+    what = "the prior's likeliest here" if row.variant == likeliest else "the prior's likeliest of those that were left"
+    return Step("answer", f"{row.variant}, {what}", row.variant in live.by_name)
+
+
+def _forced(row: Assignment, experiment: Experiment) -> Found:
+    for number, rule in enumerate(experiment.forced, 1):
+        if rule.variant == row.variant and holds(rule.when, row, experiment):
+            return f"by rule {number}, or for this unit by itself", True
+    return "for this unit by itself, or by a rule that reads what the log does not keep", True
+
+
+def _missing(row: Assignment, experiment: Experiment) -> Found:
+    names = [field.name for field in experiment.context if field.required and field.name not in row.context]
+    return f"required and not given: {', '.join(names) or 'nothing'}", bool(names)
+
+
+def _invalid(row: Assignment, experiment: Experiment) -> Found:
+    names = [field.name for field in experiment.context if field.name not in row.context]
+    return f"of another type than declared, or not given: {', '.join(names) or 'nothing'}", bool(names)
+
+
+def _capped(experiment: Experiment, layer: Layer | None) -> Found:
+    funnel, found = experiment.funnel, []
+    if funnel.cap:
+        found.append(f"{_met(funnel.cap)} of this experiment")
+    if layer and layer.cap:
+        found.append(f"{_met(layer.cap)} of its layer")
+    if funnel.rest:
+        within, lasts = duration_text(funnel.rest.within), duration_text(funnel.rest.lasts)
+        found.append(f"no {funnel.rest.outcome} within {within} and so left alone for {lasts}")
+    return f"the unit had {', or '.join(found) or 'no cap'}", bool(found)
+
+
+def _met(cap: Cap) -> str:
+    return f"{cap.n} exposures in {duration_text(cap.window)}"
+
+
+def _plainly(said: str) -> Callable[[Assignment, Experiment], Found]:
+    return lambda *_: (said, True)
+
+
+_WHY: Mapping[Reason, Callable[[Assignment, Experiment], Found]] = {
+    Reason.FORCED: _forced,
+    Reason.QA: _plainly("asked for by somebody who tests the product: it is in no estimate"),
+    Reason.CONTEXT_MISSING: _missing,
+    Reason.CONTEXT_INVALID: _invalid,
+    Reason.NO_VARIANTS: _plainly("the request excluded all that the unit could get"),
+    Reason.POLICY_FAILED: _plainly("the policy failed, or what it had learned could not be restored"),
+    Reason.POLICY_SLOW: _plainly("the policy took longer than it may"),
+}
