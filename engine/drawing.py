@@ -91,8 +91,11 @@ def drawn_number(
     eligible: Sequence[str],
     weights: Sequence[int],
 ) -> int:
-    """Return the random number of a draw, keyed as the experiment declares."""
-    if experiment.draw_key is DrawKey.UNIT:
+    """Return the random number of a draw, keyed as the policy declares.
+
+    A test that becomes sticky goes on with its units' numbers, so that nobody's variant changes by it.
+    """
+    if experiment.policy.draw_key is DrawKey.UNIT:
         return randomness.unit_number(experiment.seed, unit.type, unit.id, eligible, weights)
     return randomness.assignment_number(secret, experiment.seed, assignment_id, slot)
 

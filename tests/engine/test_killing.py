@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import randomness
+from engine.explanation import Verdict
 from engine.randomness import ONE
-from engine.recompute import Verdict
 from engine.records import Reason
 from engine.specs import FixedSpec, ThompsonSpec
 from tests.engine.house import House, experiment
@@ -85,7 +86,7 @@ def test_a_request_that_excludes_what_is_left_gets_the_default(house):
 def distributions(draw: st.DrawFn) -> tuple[tuple[int, ...], int]:
     cuts = sorted(draw(st.sets(st.integers(1, ONE - 1), min_size=1, max_size=8)))
     edges = [0, *cuts, ONE]
-    weights = tuple(high - low for low, high in zip(edges, edges[1:], strict=False))
+    weights = tuple(high - low for low, high in pairwise(edges))
     return weights, draw(st.integers(0, len(weights) - 1))
 
 

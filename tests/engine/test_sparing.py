@@ -8,8 +8,8 @@ import pytest
 
 from engine.errors import InvalidRequest
 from engine.experiments import ExposureRule, Metric, Status
+from engine.explanation import Verdict
 from engine.funnel import Cap, ForcedRule, Funnel, Layer, LayerRange, Population, Rest, Sticky
-from engine.recompute import Verdict
 from engine.records import Assignment, DrawKey, Reason, Unit
 from engine.specs import FixedSpec, ThompsonSpec
 from tests.engine.house import NOW, House, days, experiment
@@ -77,6 +77,16 @@ def test_a_sticky_unit_keeps_its_variant_through_an_epoch(house):
     assert house.explain(row).verdict is Verdict.REPRODUCED
     third = house.ask(name="third")
     assert third.kept_from == drawn.assignment_id
+
+
+def test_a_test_that_becomes_sticky_changes_nobodys_variant(house):
+    house.run(experiment())
+    before = {f"u{n}": house.ask(f"u{n}").variant for n in range(60)}
+    house.change("hero", sticky=Sticky())
+    rows = [house.ask(unit, name="sticky") for unit in before]
+    assert {row.unit.id: row.variant for row in rows} == before
+    assert {(row.reason, row.draw_key) for row in rows} == {(Reason.DRAWN, DrawKey.UNIT_ONCE)}
+    assert {house.explain(row).verdict for row in rows} == {Verdict.REPRODUCED}
 
 
 def test_two_requests_at_once_get_one_draw(house):
@@ -184,6 +194,12 @@ def test_a_retry_has_its_first_answer_though_the_cap_is_reached(house):
     (kept,) = house.store.append([house.decide(name="one")])
     assert kept.entry.reason is Reason.DRAWN
     assert kept.entry.assignment_id == first.assignment_id
+
+
+def test_a_retry_that_meets_its_first_request_under_way_counts_once(house):
+    house.run(experiment(funnel=Funnel(cap=Cap(2, days(7)))))
+    rows = [house.decide(name=name) for name in ("one", "one", "two", "three")]
+    assert [row.reason for row in rows] == [*3 * [Reason.DRAWN], Reason.CAPPED]
 
 
 def test_where_exposures_are_reported_those_count(house):

@@ -1800,7 +1800,7 @@ class Change(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What of the definition changed."""
+        """What of the definition changed, where the ramp is, or which variant was forced."""
 
     def __init__(
         self,

@@ -177,7 +177,7 @@ class _DrawKeyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DrawKey.Value
     DRAW_KEY_ASSIGNMENT: _DrawKey.ValueType  # 2
     """The assignment, under a secret of the server: each answer is a draw of its own."""
     DRAW_KEY_UNIT_ONCE: _DrawKey.ValueType  # 3
-    """The assignment that first met the unit; later answers repeat it."""
+    """As UNIT or ASSIGNMENT, whichever the policy has, but once for a unit: later answers repeat it."""
 
 class DrawKey(_DrawKey, metaclass=_DrawKeyEnumTypeWrapper):
     """DrawKey says what the random number of a draw is keyed by."""
@@ -189,5 +189,5 @@ DRAW_KEY_UNIT: DrawKey.ValueType  # 1
 DRAW_KEY_ASSIGNMENT: DrawKey.ValueType  # 2
 """The assignment, under a secret of the server: each answer is a draw of its own."""
 DRAW_KEY_UNIT_ONCE: DrawKey.ValueType  # 3
-"""The assignment that first met the unit; later answers repeat it."""
+"""As UNIT or ASSIGNMENT, whichever the policy has, but once for a unit: later answers repeat it."""
 Global___DrawKey: _TypeAlias = DrawKey  # noqa: Y015
