@@ -26,6 +26,7 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
     labels = Labels(frame.variants, frame.control, logged.variants(frame.assignments), frame.experiment, frame.is_over)
     subjects = arrival.subjects
     ratio, evidence = parts.ratio_checks(frame, frame.assignments.is_usable, in_full=in_full)
+    counted = text("traffic.draws" if arrival.repeats else "traffic.units")
     before = None if arrival.repeats else bias.before(frame, subjects, labels.names, labels.baseline)
     return Findings(
         design=_design(frame, arrival),
@@ -35,7 +36,7 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
         checks=(*_checks(ratio, arrival), *((before.check,) if before else ())),
         evidence=evidence,
         grids=(before.grid,) if before else (),
-        traffic=fixed.traffic(frame, subjects.since, subjects.label, text("traffic.units")) if in_full else None,
+        traffic=fixed.traffic(frame, subjects.since, subjects.label, counted) if in_full else None,
         allocation=None,
         left_out=(
             Count(arrival.n_unexposed, text("left_out.unexposed")),

@@ -174,7 +174,7 @@ def test_open_windows_are_counted_and_not_mixed_in(new_log):
     log.end(5)
     found = analysis.report(log.store, "hero")
     assert sum(row.value.n for row in rows(found).values()) == 10
-    assert any(str(note).startswith("10 units are not in it yet") for note in found.metrics[0].notes)
+    assert any(str(note).startswith("10 are not in it yet") for note in found.metrics[0].notes)
 
 
 def test_unequal_exposure_switches_to_intention_to_treat_and_says_so(new_log):

@@ -13,8 +13,9 @@ from engine.definition import define
 from engine.engine import Engine
 from engine.errors import InvalidRequest, UnknownExperiment
 from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Status, Variant
+from engine.explanation import Verdict
 from engine.lifecycle import Author
-from engine.recompute import Recomputer, Verdict
+from engine.recompute import Recomputer
 from engine.records import Assignment, Candidate, DrawKey, Group, KeptStatus, Outcome, Reason, Request, Unit
 from engine.settings import Settings
 from engine.specs import FixedSpec, ThompsonSpec

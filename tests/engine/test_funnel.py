@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from engine.experiments import ROLLED_BACK, Status
+from engine.explanation import Verdict
 from engine.funnel import Funnel, Layer, LayerRange, Population, RampStep
 from engine.randomness import ONE
-from engine.recompute import Verdict
 from engine.records import Reason, Unit
 from engine.specs import FixedSpec
 from tests.engine.house import NOW, House, experiment

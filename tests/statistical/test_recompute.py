@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from armlift.log.v1.records_pb2 import AssignmentRecord
 
-from engine.recompute import Recomputer, Verdict
+from engine.explanation import Verdict
+from engine.recompute import Recomputer
 from engine.records import Assignment, DrawKey, Group
 from engine.specs import PolicySpec
 from engine.storage import find_snapshot_in, open_reader, open_snapshots, open_store
