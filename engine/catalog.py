@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from engine.admission import Admission, Matcher, compiled
+from engine.context import Fields, fields
 from engine.errors import SnapshotRefused, UnknownExperiment
 from engine.experiments import Experiment, ExperimentState, ExposureRule, Status, Variant
 from engine.funnel import ForcedUnit, PopulationState
@@ -37,6 +38,7 @@ class Live:
     experiment: Experiment
     policy: Policy | None
     by_name: Mapping[str, Variant]
+    fields: Fields
     admission: Admission
     forced: tuple[tuple[Matcher | None, str], ...]
     prior: Policy | None
@@ -117,6 +119,7 @@ def live(state: ExperimentState, policy: Policy | None, population: PopulationSt
         experiment,
         policy,
         {variant.name: variant for variant in experiment.variants},
+        fields(experiment.context),
         Admission.of(experiment, population.population, state.traffic),
         tuple((compiled(rule.when), rule.variant) for rule in experiment.forced),
         prior_policy(experiment),

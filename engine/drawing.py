@@ -21,7 +21,7 @@ from engine.records import Context, DrawKey, Group, Reason, Unit
 _quantised = lru_cache(maxsize=256)(randomness.quantise)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Choice:
     """What the last steps came to: a draw, or a variant without one for a reason."""
 
