@@ -35,7 +35,10 @@ class RampStep:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """At most `n` exposures of a unit within any stretch of `window`."""
+    """At most `n` exposures of a unit within any stretch of `window`, from the revision on that declares it.
+
+    Where exposures are reported, an answer counts once its exposure is.
+    """
 
     n: int
     window: timedelta
