@@ -99,6 +99,9 @@ class Reader(Protocol):
     def assignment(self, assignment_id: str, slot: int = 0) -> Assignment | None:
         """Return one assignment, or None."""
 
+    def assignments(self, ids: Sequence[str]) -> Mapping[str, Assignment]:
+        """Return those of these assignments that are in the log, by id; of several slots the first one."""
+
     def columns(
         self, table: str, names: Sequence[str], experiment_id: str = "", *, after: int = 0, until: int | None = None
     ) -> Columns:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import TracebackType
 from typing import TypeVar
 
 from armlift.v1 import assignment_pb2 as contract
@@ -33,8 +35,35 @@ Timed = (
 )
 Message = TypeVar("Message")
 Made = TypeVar("Made")
-Waiting = tuple[Assignment, contract.BatchAssignResult]
-"""A row that waits for its commit, and where its answer goes then."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What becomes of a batch's items: those that wait for the commit, and those that are not kept."""
+
+    walk: Walk
+    waiting: list[tuple[Assignment, contract.BatchAssignResult]] = field(default_factory=list)
+    outside: list[tuple[Request, Assignment, contract.BatchAssignResult]] = field(default_factory=list)
+
+
+class ErrorIn:
+    """Puts what is wrong with one item into its result; a class, because a generator takes three times as long."""
+
+    __slots__ = ("_result",)
+
+    def __init__(self, result: contract.BatchAssignResult) -> None:
+        self._result = result
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, ArmliftError):
+            convert.fill_error(self._result, error)
+            return True
+        return False
 
 
 class AssignmentServicer(AssignmentServiceServicer):
@@ -60,26 +89,25 @@ class AssignmentServicer(AssignmentServiceServicer):
             (kept,) = await asyncio.shield(self._keep([decided]))
             self._answer_kept(answer, kept)
         else:
-            self._answer_unkept(answer, request, decided)
+            self._answer_unkept(answer, request, decided, self._earlier([request]))
         return answer
 
     @answering
     async def BatchAssign(self, message: contract.BatchAssignRequest) -> contract.BatchAssignResponse:
         """Answer many requests, or all experiments, with one commit; one that is wrong spoils no other."""
-        response, walk = contract.BatchAssignResponse(), self._engine.walk()
-        waiting: list[Waiting] = []
+        response, batch = contract.BatchAssignResponse(), Batch(self._engine.walk())
         try:
             for request in self._requests(message):
-                self._batched(request, response.results.add(), walk, waiting)
+                self._batched(request, response.results.add(), batch)
+            self._answer_outside(batch.outside)
         except BaseException:
-            self._engine.settle([decided for decided, _ in waiting])
+            self._engine.settle([decided for decided, _ in batch.waiting])
             raise
+        waiting = batch.waiting
         kept = await asyncio.shield(self._keep([decided for decided, _ in waiting])) if waiting else []
         for each, (_, result) in zip(kept, waiting, strict=True):
-            try:
+            with ErrorIn(result):
                 self._answer_kept(result.answer, each)
-            except RequestIdReused as error:
-                convert.fill_error(result, error)
         return response
 
     @answering
@@ -132,24 +160,22 @@ class AssignmentServicer(AssignmentServiceServicer):
         for request in convert.to_requests(common, experiment_ids, shared, now, self._source):
             yield refused or request
 
-    def _batched(
-        self,
-        request: Request | ArmliftError,
-        result: contract.BatchAssignResult,
-        walk: Walk,
-        waiting: list[Waiting],
-    ) -> None:
-        """Fill in an item's answer or error, or let its row join those that wait for the commit."""
-        try:
+    def _batched(self, request: Request | ArmliftError, result: contract.BatchAssignResult, batch: Batch) -> None:
+        """Decide an item, and let it join those that wait for the commit or those that are not kept."""
+        with ErrorIn(result):
             if isinstance(request, ArmliftError):
                 raise request
-            decided = self._engine.decide(request, walk)
+            decided = self._engine.decide(request, batch.walk)
             if _is_kept(request, decided):
-                waiting.append((decided, result))
+                batch.waiting.append((decided, result))
             else:
-                self._answer_unkept(result.answer, request, decided)
-        except ArmliftError as error:
-            convert.fill_error(result, error)
+                batch.outside.append((request, decided, result))
+
+    def _answer_outside(self, outside: Sequence[tuple[Request, Assignment, contract.BatchAssignResult]]) -> None:
+        earlier = self._earlier([request for request, _, _ in outside])
+        for request, decided, result in outside:
+            with ErrorIn(result):
+                self._answer_unkept(result.answer, request, decided, earlier)
 
     def _request(self, message: contract.AssignRequest, shared: convert.Shared) -> Request:
         self._check_size(message, shared)
@@ -170,15 +196,25 @@ class AssignmentServicer(AssignmentServiceServicer):
         finally:
             self._engine.settle(decided)
 
-    def _answer_unkept(self, answer: contract.AssignResponse, request: Request, decided: Assignment) -> None:
+    def _earlier(self, requests: Sequence[Request]) -> Mapping[str, Assignment]:
+        """Return what of these requests was answered before, by assignment id."""
+        ids = [_assignment_id(request) for request in requests if request.request_id and not request.dry_run]
+        return self._reader.assignments(ids) if ids else {}
+
+    def _answer_unkept(
+        self,
+        answer: contract.AssignResponse,
+        request: Request,
+        decided: Assignment,
+        earlier: Mapping[str, Assignment],
+    ) -> None:
         """Answer what is not kept; but a request that was answered before the experiment changed has that answer."""
-        if request.request_id and not request.dry_run:
-            row = self._reader.assignment(randomness.assignment_id(request.request_id, request.experiment_id))
-            if row is not None:
-                same = row.request_digest == request.digest
-                self._answer_kept(answer, Kept(KeptStatus.DUPLICATE if same else KeptStatus.CONFLICT, row))
-                return
-        self._answer(answer, decided, committed=False)
+        row = earlier.get(_assignment_id(request)) if earlier else None
+        if row is None or request.dry_run:
+            self._answer(answer, decided, committed=False)
+            return
+        same = row.request_digest == request.digest
+        self._answer_kept(answer, Kept(KeptStatus.DUPLICATE if same else KeptStatus.CONFLICT, row))
 
     def _answer_kept(self, answer: contract.AssignResponse, kept: Kept) -> None:
         self._answer(answer, _standing(kept), committed=True)
@@ -190,6 +226,10 @@ class AssignmentServicer(AssignmentServiceServicer):
         valid = [entry for entry in entries if not isinstance(entry, ArmliftError)]
         kept = iter(await self._writer.append(valid) if valid else [])
         return [convert.from_kept(entry if isinstance(entry, ArmliftError) else next(kept)) for entry in entries]
+
+
+def _assignment_id(request: Request) -> str:
+    return randomness.assignment_id(request.request_id, request.experiment_id)
 
 
 def _is_kept(request: Request, decided: Assignment) -> bool:

@@ -84,6 +84,11 @@ class MemoryStore(MemoryRegistry):
         found = self._standing((Assignment, assignment_id, slot))
         return _own(found) if isinstance(found, Assignment) else None
 
+    def assignments(self, ids: Sequence[str]) -> Mapping[str, Assignment]:
+        """Return those of these assignments that are in the log, by id."""
+        found = {each: self.assignment(each) for each in ids}
+        return {each: row for each, row in found.items() if row is not None}
+
     def columns(
         self, table: str, names: Sequence[str], experiment_id: str = "", *, after: int = 0, until: int | None = None
     ) -> Columns:

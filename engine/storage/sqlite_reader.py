@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from engine.storage.sqlite_columns import Selection, pages_of, read_columns
 from engine.storage.sqlite_files import unavailable
 from engine.storage.sqlite_registry import RegistryReader
 from engine.storage.sqlite_units import UnitReader
+
+_MAX_IDS = 500
+"""The most that are looked up by one statement."""
 
 _MAX_THREADS = 4
 """Each holds a page, so more would take memory rather than save time."""
@@ -69,6 +72,16 @@ class SqliteReader(RegistryReader, UnitReader):
     def assignment(self, assignment_id: str, slot: int = 0) -> Assignment | None:
         """Return one assignment, or None."""
         return next((row for row in self._of("assignments", assignment_id, slot) if isinstance(row, Assignment)), None)
+
+    def assignments(self, ids: Sequence[str]) -> Mapping[str, Assignment]:
+        """Return those of these assignments that are in the log, by id."""
+        found: dict[str, Assignment] = {}
+        for start in range(0, len(ids), _MAX_IDS):
+            some = [bytes.fromhex(each) for each in ids[start : start + _MAX_IDS]]
+            query = f"{SELECTS['assignments']} WHERE slot = 0 AND assignment_id IN ({', '.join('?' * len(some))})"
+            entries = map(rows.from_found, self._all(query, some))
+            found |= {row.assignment_id: row for row in entries if isinstance(row, Assignment)}
+        return found
 
     def outcomes_of(self, assignment_id: str, slot: int = 0) -> list[Outcome]:
         """Return the outcomes of one assignment."""

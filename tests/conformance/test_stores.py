@@ -112,6 +112,13 @@ def test_of_two_in_one_call_the_first_stands(both) -> None:
     assert [entry.seq for entry in both.reader.entries()] == [1, 2, 3, 4]
 
 
+def test_many_assignments_are_found_at_once(both) -> None:
+    kept = both.store.append([assignment(n) for n in range(1, 1200)] + [assignment(3, slot=1)])
+    rows = {each.entry.assignment_id: each.entry for each in kept[:-1]}
+    assert both.reader.assignments([*rows, "ff" * 16]) == rows
+    assert both.reader.assignments([]) == {}
+
+
 def test_what_waits_for_its_assignment_is_kept_unmatched(both) -> None:
     assert both.kept(exposure(1), outcome("o1", 1), assignment(1)) == [UNMATCHED, UNMATCHED, RECORDED]
     assert both.kept(exposure(1), outcome("o1", 1), outcome("o2", 1)) == [DUPLICATE, DUPLICATE, RECORDED]
