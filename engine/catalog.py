@@ -63,10 +63,10 @@ class Catalog:
     ) -> Catalog:
         """Return the catalog of these states. A policy that cannot be restored is reported, and its default served."""
         lives = (revive(state, population, find_snapshot) for state in states)
-        catalog = cls({live.experiment.experiment_id: live for live in lives}, population)
+        by_experiment: dict[str, dict[Unit, str]] = {}
         for each in forced:
-            catalog = catalog.forcing(each)
-        return catalog
+            by_experiment.setdefault(each.experiment_id, {})[each.unit] = each.variant
+        return cls({live.experiment.experiment_id: live for live in lives}, population, by_experiment)
 
     def find(self, experiment_id: str) -> Live:
         """Return one experiment.
