@@ -10,12 +10,12 @@ from functools import cached_property
 from engine.admission import Admission, Matcher, compiled
 from engine.context import Fields, fields
 from engine.errors import SnapshotRefused, UnknownExperiment
+from engine.expansion import expanded
 from engine.experiments import Experiment, ExperimentState, ExposureRule, Status, Variant
 from engine.funnel import ForcedUnit, PopulationState
 from engine.learning import verify
 from engine.policies import Policy, build, prior_policy
 from engine.records import Snapshot, Unit
-from engine.targeting import expanded
 
 FindSnapshot = Callable[[str, int, str], Snapshot | None]
 """Finds the snapshot of an experiment, an epoch and a hash."""

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.coercions import as_number
+from engine.conditions import IN_GROUP, LISTS, MAX_DEPTH, MAX_SIZE, fits, is_operators
 from engine.experiments import FieldType
 from engine.funnel import Condition, Population
 from engine.operators import OPERATORS
 from engine.patterns import compile_pattern
 from engine.records import Value
-from engine.targeting import IN_GROUP, LISTS, MAX_DEPTH, MAX_SIZE, fits, is_operators
 
 LOGICAL = (*LISTS, "$not", "$segment")
 """What may stand in the place of a field."""

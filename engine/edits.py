@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from engine.expansion import expanded
 from engine.experiments import Experiment, ExperimentState, Metric, Status
 from engine.funnel import Funnel, Layer, Population
 from engine.records import DrawKey
-from engine.targeting import expanded
 from engine.widening import exact, is_wider
 
 _HOW_READ = ("winsor", "range", "quantile", "better", "role", "margin", "effect", "covariates")

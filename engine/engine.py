@@ -19,13 +19,13 @@ from engine.catalog import Catalog, FindSnapshot, Live, live, restore, revive
 from engine.clock import Clock
 from engine.contacts import Contacts
 from engine.errors import InvalidRequest
+from engine.expansion import expanded
 from engine.experiments import Experiment, ExperimentState, Status, Variant
 from engine.funnel import ForcedUnit, PopulationState
 from engine.outcomes import OutcomeRules
 from engine.ports import Reader
 from engine.records import Assignment, Exposure, Outcome, Reason, Request
 from engine.settings import Settings
-from engine.targeting import expanded
 
 _CLOCK_SKEW = timedelta(minutes=5)
 _ID_LENGTH = 32

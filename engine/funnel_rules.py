@@ -10,12 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from engine.condition_rules import condition_problems
+from engine.conditions import MAX_DEPTH
 from engine.experiments import Experiment
 from engine.funnel import Cap, Condition, Funnel
 from engine.metric_rules import MAX_WINDOW, is_name
 from engine.randomness import share_weight
 from engine.records import Value
-from engine.targeting import MAX_DEPTH
 
 MAX_EXPOSURES = 1000
 """The most exposures that a cap can count: so many are remembered of a unit."""

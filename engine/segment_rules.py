@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from engine.condition_rules import condition_problems
+from engine.conditions import MAX_CHAIN, MAX_DEPTH, MAX_SIZE, fits
+from engine.expansion import expand
 from engine.experiments import Experiment
 from engine.funnel import Condition, Population
 from engine.funnel_rules import problems_of_condition
 from engine.records import Value
-from engine.targeting import MAX_CHAIN, MAX_DEPTH, MAX_SIZE, expand, fits
 
 NOTHING_DECLARED = Experiment("", (), ())
 """Segments and groups belong to no experiment, so no field that they are about has a type."""

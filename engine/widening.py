@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from typing import TypeGuard
 
+from engine.conditions import is_operators
 from engine.funnel import Condition
 from engine.records import Value
-from engine.targeting import is_operators
 
 _EQUALS = ""
 

@@ -5,7 +5,7 @@ import math
 from hypothesis import strategies as st
 
 from engine.condition_rules import KINDS, OF_FIELD
-from engine.targeting import LISTS
+from engine.conditions import LISTS
 
 FIELDS = (*("a", "b", "a.b", "a.0", "a.length") * 3, "", ".", "a..b", "\ud800", "$a")
 TEXTS = ("", "a", "A", "1", "1.5", "-1e9", "0x1F", "1.2.3", "v2-rc.1+b", "^a", "(", "null", "é", "\U0001f600", "\ud800")

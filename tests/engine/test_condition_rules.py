@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import operators, targeting
+from engine import expansion, operators, targeting
 from engine.condition_rules import KINDS, LOGICAL, OF_FIELD, condition_problems
 from engine.experiments import FieldType
 from engine.funnel import Population
@@ -204,7 +204,7 @@ def answer(condition, contexts):
     with pytest.MonkeyPatch.context() as patch:
         for module in (operators, targeting):
             patch.setattr(module, "never", refuse)
-        test = targeting.compile_condition(targeting.expand(condition, POPULATION))
+        test = targeting.compile_condition(expansion.expand(condition, POPULATION))
         return [test(context) for context in contexts]
 
 

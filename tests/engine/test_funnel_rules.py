@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from engine.conditions import MAX_DEPTH
 from engine.definition import define
 from engine.errors import InvalidExperiment
 from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Variant
@@ -14,7 +15,6 @@ from engine.funnel_rules import LAST, MAX_EXPOSURES, MAX_UNITS, MAX_VERSION
 from engine.metric_rules import MAX_WINDOW
 from engine.records import DrawKey
 from engine.specs import ThompsonSpec
-from engine.targeting import MAX_DEPTH
 
 METRICS = (Metric("click"), Metric("paid", MetricKind.REVENUE, of="order", cap=9.0))
 HERO = Experiment("hero", (Variant("plain"), Variant("bold"), Variant("loud")), METRICS)

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.conditions import fits
 from engine.errors import InvalidPopulation
+from engine.expansion import expand
 from engine.experiments import ContextField, Experiment, FieldType, Metric, Status, Variant
 from engine.funnel import Cap, ForcedRule, Funnel, Layer, LayerRange, Population
 from engine.lifecycle import Author, create
 from engine.population_rules import check_population, define_population
 from engine.specs import Rule, SegmentsSpec
-from engine.targeting import compile_condition, expand, fits
+from engine.targeting import compile_condition
 from tests.engine.funnel_strategies import populations
 
 ANNA = Author("anna", "why", datetime(2026, 1, 5, tzinfo=UTC))

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from engine.expansion import expand
 from engine.funnel import Population
-from engine.targeting import compile_condition, expand
+from engine.targeting import compile_condition
 from engine.widening import exact, is_wider
 
 PHONES, NORDIC, VIP = {"device": "phone"}, {"country": {"$in": ["NO", "SE"]}}, {"vip": True}
