@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime
@@ -26,9 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.clock import from_micros
-from engine.errors import ArmliftError, InvalidTransition, StaleEtag, StoreUnavailable
+from engine.errors import ArmliftError, InvalidTransition, StaleEtag
 from engine.experiments import ROLLED_BACK, ExperimentState, Status
 from engine.ports import Reader
+from engine.service.companions import accompany
 from engine.service.management import Management
 from engine.storage import open_reader
 
@@ -143,13 +142,8 @@ def _rest(seconds: float, server: int) -> None:
 
 def main() -> None:
     """Run as the server's companion, by the arguments of the command line."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then stops this process
     logging.basicConfig(level=logging.INFO, format="ramp: %(message)s")
-    try:
-        run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
-    except StoreUnavailable as error:
-        # Nothing is lost: what was found is found again by the next one.
-        sys.exit(f"the ramp's evaluator ends: {error}")
+    accompany("the ramp's evaluator", run)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from engine import randomness
 from engine.experiments import Experiment, ExperimentState, Status
-from engine.funnel import Condition, Layer, Population
+from engine.funnel import Condition, Population
 from engine.randomness import ONE, Numbers
 from engine.records import Inclusion, Reason, Unit, Value
 from engine.targeting import compile_condition
@@ -142,7 +142,7 @@ def not_running(state: ExperimentState, at: datetime) -> Reason | None:
 
 
 def _holdouts(experiment: Experiment, population: Population) -> list[Gate]:
-    layer = _layer(experiment, population)
+    layer = population.layer_of(experiment.funnel)
     shares = [(HOLDOUT, population.seed, population.holdout)]
     if layer is not None:
         shares.append((LAYER_HOLDOUT, layer.seed, layer.holdout))
@@ -150,14 +150,10 @@ def _holdouts(experiment: Experiment, population: Population) -> list[Gate]:
 
 
 def _shares(experiment: Experiment, population: Population, traffic: float) -> list[Gate]:
-    gates, own, layer = [], experiment.funnel.layer, _layer(experiment, population)
+    gates, own, layer = [], experiment.funnel.layer, population.layer_of(experiment.funnel)
     if own is not None and layer is not None:
         start, end = randomness.share_weight(own.start), randomness.share_weight(own.end)
         gates.append(Gate.of(experiment, LAYER, layer.seed, start, end))
     if traffic < 1:
         gates.append(Gate.of(experiment, TRAFFIC, experiment.seed, 0, randomness.share_weight(traffic)))
     return gates
-
-
-def _layer(experiment: Experiment, population: Population) -> Layer | None:
-    return population.layers.get(experiment.funnel.layer.layer) if experiment.funnel.layer else None

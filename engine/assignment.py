@@ -225,10 +225,11 @@ class Assigner:
 
 def _default(case: Case, reason: Reason, eligible: Sequence[Variant]) -> Choice:
     """Return what is served where the policy cannot answer; one that has a prior chose for this context beforehand."""
-    default = case.live.experiment.default
-    is_policys = reason in (Reason.POLICY_FAILED, Reason.POLICY_SLOW)
-    alive = [variant for variant in eligible if variant.name not in case.live.experiment.killed]
-    return Choice(reason, drawing.likeliest(case.live.prior, case.context, alive, default) if is_policys else default)
+    experiment = case.live.experiment
+    if reason not in drawing.POLICYS:
+        return Choice(reason, experiment.default)
+    alive = experiment.alive(eligible)
+    return Choice(reason, drawing.likeliest(case.live.prior, case.context, alive, experiment.default))
 
 
 def _case(catalog: Catalog, live: Live, request: Request, who: Who, inclusion: tuple[Inclusion, ...]) -> Case:

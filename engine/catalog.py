@@ -113,7 +113,7 @@ def live(state: ExperimentState, policy: Policy | None, population: PopulationSt
     """Return how an experiment answers with this policy."""
     experiment = expanded(state.experiment, population.population)
     funnel, sticky = experiment.funnel, experiment.sticky
-    layer = population.population.layers.get(funnel.layer.layer) if funnel.layer else None
+    layer = population.population.layer_of(funnel)
     return Live(
         state,
         experiment,

@@ -58,11 +58,7 @@ def eligible_variants(experiment: Experiment, group: Group, excluded: frozenset[
         excluded = excluded - killed if experiment.draw_key is DrawKey.UNIT else excluded | killed
     if excluded:
         variants = tuple([variant for variant in variants if variant.name not in excluded])
-    return variants if _is_any_alive(experiment, variants) else ()
-
-
-def _is_any_alive(experiment: Experiment, variants: Sequence[Variant]) -> bool:
-    return not experiment.killed or any(variant.name not in experiment.killed for variant in variants)
+    return () if experiment.killed and not experiment.alive(variants) else variants
 
 
 def distribution(live: Live, group: Group, context: Context, eligible: Sequence[Variant]) -> tuple[int, ...]:
@@ -131,6 +127,10 @@ def drawn(
     if experiment.killed:
         eligible, weights, number = settled(experiment, eligible, weights, number)
     return Choice(Reason.DRAWN, eligible[randomness.draw(weights, number)], number, eligible, weights)
+
+
+POLICYS = frozenset({Reason.POLICY_FAILED, Reason.POLICY_SLOW})
+"""Reasons of answers that a policy ought to have given: where there is a prior, it chooses them."""
 
 
 def likeliest(prior: Policy | None, context: Context, eligible: Sequence[Variant], default: str) -> str:

@@ -288,6 +288,10 @@ class Experiment:
         """The age at which an exposed assignment is learned from, whatever it earned."""
         return self.reward_window + self.grace
 
+    def alive(self, among: Iterable[Variant]) -> list[Variant]:
+        """Return those of some variants that were not killed."""
+        return [variant for variant in among if variant.name not in self.killed]
+
     def variant(self, name: str) -> Variant:
         """Return the variant of this name; KeyError where there is none."""
         return next(variant for variant in self.variants if variant.name == name)

@@ -131,6 +131,10 @@ class Population:
     holdout: float = 0.0
     seed: str = "holdout"
 
+    def layer_of(self, funnel: Funnel) -> Layer | None:
+        """Return the layer that an experiment with this funnel is in, or None."""
+        return self.layers.get(funnel.layer.layer) if funnel.layer else None
+
 
 @dataclass(frozen=True, slots=True)
 class PopulationState:

@@ -127,7 +127,7 @@ def force(state: ExperimentState, variant: str, author: Author) -> Change:
     name, experiment = state.experiment.experiment_id, state.experiment
     if state.status not in IN_USE:
         raise InvalidTransition(f"{name!r} is {state.status.value}: nobody can be forced any more")
-    alive = [each.name for each in experiment.variants if each.name not in experiment.killed]
+    alive = [each.name for each in experiment.alive(experiment.variants)]
     if variant and variant not in alive:
         was = "a killed variant" if variant in experiment.killed else "no variant"
         raise InvalidRequest(f"{variant!r} is {was} of {name!r}: force {' or '.join(alive)}")

@@ -35,8 +35,7 @@ class Known:
     @property
     def layer(self) -> Layer | None:
         """The experiment's layer, if it is in one."""
-        place = self.experiment.funnel.layer
-        return self.population.layers.get(place.layer) if place else None
+        return self.population.layer_of(self.experiment.funnel)
 
 
 class Recomputer:

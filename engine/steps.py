@@ -99,7 +99,7 @@ def caps(catalog: Catalog, experiment: Experiment) -> list[tuple[Cap, Mapping[st
     funnel = experiment.funnel
     if funnel.cap:
         found.append((funnel.cap, {experiment.experiment_id: experiment.exposure}))
-    layer = catalog.population.population.layers.get(funnel.layer.layer) if funnel.layer else None
+    layer = catalog.population.population.layer_of(funnel)
     if funnel.layer and layer and layer.cap:
         found.append((layer.cap, catalog.layers[funnel.layer.layer]))
     return found

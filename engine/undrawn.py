@@ -40,12 +40,12 @@ def why(row: Assignment, live: Live, layer: Layer | None) -> Step:
 
 def answer(row: Assignment, live: Live) -> Step:
     """Return what was answered; what nobody asked for is the default, or what a prior chose for the context."""
-    prior = live.prior if row.reason in (Reason.POLICY_FAILED, Reason.POLICY_SLOW) else None
+    prior = live.prior if row.reason in drawing.POLICYS else None
     if row.reason in (Reason.FORCED, Reason.QA):
         return Step("answer", f"{row.variant}, without a draw", row.variant in live.by_name)
     if prior is None:
         return Step("answer", f"{row.variant}, the default", row.variant == live.experiment.default)
-    alive = [variant for variant in live.experiment.variants if variant.name not in live.experiment.killed]
+    alive = live.experiment.alive(live.experiment.variants)
     likeliest = drawing.likeliest(prior, row.context, alive, live.experiment.default)
     what = "the prior's likeliest here" if row.variant == likeliest else "the prior's likeliest of those that were left"
     return Step("answer", f"{row.variant}, {what}", row.variant in live.by_name)

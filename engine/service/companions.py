@@ -10,15 +10,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from engine.errors import StoreUnavailable
 
 LEARNER = "engine.service.learner"
 """The companion that learns from the log."""
 
 _RESTART_AFTER_S = 1.0
 _log = logging.getLogger(__name__)
+
+
+def accompany(what: str, run: Callable[[Path, str, int], None]) -> None:
+    """Be a companion: run by the arguments of the command line, until the server is gone or the store is.
+
+    What was under way then is found again by the next one.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then stops this process
+    try:
+        run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    except StoreUnavailable as error:
+        sys.exit(f"{what} ends: {error}")
 
 
 async def keep_running(module: str, directory: Path, address: str) -> None:

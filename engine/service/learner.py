@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import sys
 import time
 from pathlib import Path
 
@@ -17,9 +15,10 @@ import grpc
 from armlift.v1.learning_pb2 import PublishSnapshotRequest
 from armlift.v1.learning_pb2_grpc import LearningServiceStub
 
-from engine.errors import InvalidTransition, SnapshotRefused, StoreUnavailable, UnknownExperiment
+from engine.errors import InvalidTransition, SnapshotRefused, UnknownExperiment
 from engine.learning import LearnerPool
 from engine.records import Snapshot
+from engine.service.companions import accompany
 from engine.service.status import hearing
 from engine.storage import open_reader, open_snapshots
 
@@ -54,9 +53,5 @@ def _publish(stub: LearningServiceStub, snapshot: Snapshot) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then stops this process
-    try:
-        run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
-    except StoreUnavailable as error:
-        # What could not be published is not noted as done, so the next learner publishes it.
-        sys.exit(f"the learner ends: {error}")
+    # What could not be published is not noted as done, so the next learner publishes it.
+    accompany("the learner", run)
