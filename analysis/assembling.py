@@ -10,7 +10,8 @@ from analysis.designs.findings import MetricFindings
 from analysis.document import REPORT_VERSION, Health, MetricReport, Report
 from analysis.pages import describing, glossary
 from analysis.texts import Text
-from engine.experiments import Experiment, Metric, Status
+from engine.experiments import Experiment, Status
+from engine.metrics import Metric
 
 
 def assembled(

@@ -12,7 +12,8 @@ from enum import Enum
 from analysis.estimate import Estimate, Scale
 from analysis.texts import Name, Number, Text
 from engine.errors import InvalidRequest
-from engine.experiments import Better, Looking
+from engine.experiments import Looking
+from engine.metrics import Better
 
 REPORT_VERSION = 2
 """Changes when a reader of the JSON would have to change."""

@@ -24,7 +24,8 @@ from analysis.logs import epochs, frames
 from analysis.logs.frames import Frame
 from analysis.logs.sources import LogSource
 from analysis.texts import Number, Style, count, probability, share
-from engine.experiments import Looking, Metric, Role
+from engine.experiments import Looking
+from engine.metrics import Metric, Role
 from engine.ramping import place
 
 _STYLES = {Scale.RELATIVE: Style.SIGNED_SHARE, Scale.POINTS: Style.POINTS}

@@ -31,7 +31,8 @@ from analysis.sequential import asymptotic, choice, planned
 from analysis.texts import Text, text
 from engine.definition import define
 from engine.errors import InvalidRequest
-from engine.experiments import Experiment, Metric, MetricKind, Plan, Status
+from engine.experiments import Experiment, Plan, Status
+from engine.metrics import Metric, MetricKind
 
 
 def report_on_units(table: Any, experiment: Experiment, *, variant: str = "variant", stratum: str = "") -> Report:  # noqa: ANN401 any native frame

@@ -26,8 +26,9 @@ from engine import randomness
 from engine.clock import RequestClock
 from engine.definition import define
 from engine.engine import Engine
-from engine.experiments import ContextField, Experiment, ExperimentState, FieldType, Metric, Status, Variant
+from engine.experiments import ContextField, Experiment, ExperimentState, FieldType, Status, Variant
 from engine.funnel import Funnel, Layer, LayerRange, Population, PopulationState
+from engine.metrics import Metric
 from engine.records import Request, Value
 from engine.settings import Settings
 from engine.storage.memory import MemoryStore

@@ -34,8 +34,9 @@ from analysis.logs.frames import ASSIGNMENT_COLUMNS, OUTCOME_COLUMNS, Frame
 from engine.clock import EPOCH
 from engine.columns import Coded
 from engine.definition import define
-from engine.experiments import Experiment, Metric, MetricKind, Variant
+from engine.experiments import Experiment, Variant
 from engine.lifecycle import Author, create
+from engine.metrics import Metric, MetricKind
 from engine.randomness import ONE
 from engine.records import Assignment, DrawKey, Entry, Outcome, Reason, Unit
 from engine.storage import open_reader, open_store

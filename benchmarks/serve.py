@@ -35,7 +35,8 @@ from serving.load import WARM_UP_S, calls_per_s, client_name
 from serving.processes import Process, running
 
 from engine.clock import RequestClock
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Status, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Status, Variant
+from engine.metrics import Metric
 from engine.service.management import Management
 from engine.service.server import Serving, serving_beside
 from engine.specs import ContextualSpec

@@ -1,59 +1,31 @@
 """The decision: from a request to an assignment, in the order of the steps below.
 
     lifecycle and schedule -> unit -> consent -> QA, forced -> prerequisites -> holdouts -> audience -> layer -> traffic
-    -> group -> cap and rest -> what is kept -> context -> eligible variants -> policy's distribution -> draw
+    -> group -> cap and rest -> what is kept -> context and candidates
+    -> for each slot: eligible variants -> policy's distribution -> draw -> the shadow's distribution
 
-A step either lets the request pass or settles it with a reason, and then the default is the answer. All of it happens
-before the draw; nothing replaces a draw after it was made. Recomputation uses the same steps.
+A step either lets the request pass or settles it with a reason, and then the default is the answer. Nothing replaces
+a draw after it was made: where the policy fails on a later slot, those before stand. Recomputation uses the same steps.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from engine import drawing, randomness, steps
+from engine import drawing, filling, randomness, steps
 from engine.admission import HOLDOUT, Walk
+from engine.candidates import NOTHING
 from engine.catalog import Catalog, Live
 from engine.clock import Clock
 from engine.contacts import COUNTS, Contacts
 from engine.context import declared
 from engine.drawing import Choice
-from engine.experiments import Experiment, Variant
-from engine.records import Assignment, Context, DrawKey, Group, Inclusion, Reason, Request, Unit
+from engine.experiments import Experiment
+from engine.filling import Case, Filler, Who
+from engine.records import Assignment, DrawKey, Group, Inclusion, Reason, Request, Unit
 
 _log = logging.getLogger(__name__)
-
-
-# These are made for every answer and shared with nobody: what is not frozen is made in half the time.
-@dataclass(slots=True)
-class Who:
-    """The unit that is answered, the one that its chances are keyed by, and the row whose variant it keeps, if any.
-
-    The two units differ for a customer who keeps what was drawn before the login.
-    """
-
-    unit: Unit
-    drawn_as: Unit
-    kept: Assignment | None = None
-    is_blocked: bool = False
-
-
-@dataclass(slots=True)
-class Case:
-    """A request that is answered as a part of its experiment, with all that is known before the policy is asked."""
-
-    live: Live
-    population: int
-    request: Request
-    assignment_id: str
-    who: Who
-    group: Group
-    group_weight: int
-    context: Context
-    flaw: Reason | None
-    inclusion: tuple[Inclusion, ...]
 
 
 class Assigner:
@@ -67,51 +39,52 @@ class Assigner:
     ) -> None:
         self.catalog = catalog
         self._contacts = contacts
-        self._clock = clock
         self._secret = secret
-        self._budget_s = policy_budget_s
+        self._filler = Filler(secret, clock, policy_budget_s)
 
-    def assign(self, request: Request, walk: Walk | None = None) -> Assignment:
-        """Return the answer to a request; a known experiment always answers.
+    def fill(self, request: Request, walk: Walk | None = None) -> tuple[Assignment, ...]:
+        """Return the answer to a request, an assignment for each slot that there is a variant for, the first always.
 
-        Requests that are decided together share a walk.
+        A known experiment always answers. Requests that are decided together share a walk.
 
         Raises:
             UnknownExperiment: there is none of this id.
-            InvalidRequest: the request asks for what no experiment has yet (candidates, several slots), or for the
-                testing of a variant that there is not.
+            InvalidRequest: the request asks for more slots than there are, brings candidates that the experiment does
+                not take or could not tell apart, or asks for the testing of a variant that there is not.
         """
-        steps.check_shape(request)
         catalog = self.catalog
         live = catalog.find(request.experiment_id)
+        steps.check_shape(live, request)
         unit = steps.unit_of(live.experiment, request.units)
         refused = steps.closed(live, request, unit)
         if refused:
-            return _outside(catalog, live, request, unit, refused)
+            return (_outside(catalog, live, request, unit, refused),)
         given = steps.tested(live, request) or steps.forced(
             catalog, live, unit, request.context, request.excluded_variants
         )
         if given:
-            return self._noted(request, _logged(_case(catalog, live, request, Who(unit, unit), ()), given))
+            case = _case(catalog, live, request, Who(unit, unit), ())
+            return self._noted(case, filling.after(case, given))
         who = self._who(live, request, unit)
         admitted = self._admitted(catalog, live, request, who.drawn_as, walk)
         if isinstance(admitted, Reason):
-            return _outside(catalog, live, request, unit, admitted)
+            return (_outside(catalog, live, request, unit, admitted),)
         if who.is_blocked:
-            return _outside(catalog, live, request, unit, Reason.BLOCKED)
+            return (_outside(catalog, live, request, unit, Reason.BLOCKED),)
         return self._answered(catalog, live, request, who, admitted)
 
     def _answered(
         self, catalog: Catalog, live: Live, request: Request, who: Who, inclusion: tuple[Inclusion, ...]
-    ) -> Assignment:
+    ) -> tuple[Assignment, ...]:
         case = _case(catalog, live, request, who, inclusion)
         choice = (self._spared(catalog, case) or steps.kept(who.kept)) if live.is_remembered else None
-        return self._noted(request, _logged(case, choice or self._choose(case)))
+        return self._noted(case, filling.after(case, choice) if choice else self._filler.fill(case))
 
-    def _noted(self, request: Request, decided: Assignment) -> Assignment:
-        if decided.is_remembered and not request.dry_run:
-            self._contacts.note(decided)
-        return decided
+    def _noted(self, case: Case, choices: Sequence[Choice]) -> tuple[Assignment, ...]:
+        filled = tuple([_logged(case, choice, slot) for slot, choice in enumerate(choices)])
+        if filled[0].is_remembered and not case.request.dry_run:
+            self._contacts.note(filled[0])
+        return filled
 
     def _who(self, live: Live, request: Request, unit: Unit) -> Who:
         sticky = live.experiment.sticky
@@ -179,7 +152,7 @@ class Assigner:
             return None
         eligible = drawing.eligible_variants(experiment, Group.POLICY, frozenset())
         weights = drawing.distribution(live, Group.POLICY, context, eligible)
-        return self._drawn(experiment, unit, "", eligible, weights)
+        return drawing.drawn(experiment, drawing.Key(self._secret, unit), eligible, weights)
 
     def _spared(self, catalog: Catalog, case: Case) -> Choice | None:
         """Return the default where a cap or a rest is in force."""
@@ -189,55 +162,27 @@ class Assigner:
         )
         rest = experiment.funnel.rest
         if is_capped or (rest and self._contacts.rests(rest, unit, experiment, now)):
-            return Choice(Reason.CAPPED, experiment.default)
+            return Choice(Reason.CAPPED, filling.usual(case)[0])
         return None
-
-    def _choose(self, case: Case) -> Choice:
-        experiment = case.live.experiment
-        eligible = drawing.eligible_variants(experiment, case.group, case.request.excluded_variants)
-        settled = case.flaw or steps.no_variants(eligible) or steps.no_policy(case.live, case.group)
-        if settled:
-            return _default(case, settled, eligible)
-        started = self._clock.stopwatch_s()
-        try:
-            weights = drawing.distribution(case.live, case.group, case.context, eligible)
-        except Exception:
-            # Whatever is wrong with a policy, the product gets its default, and the operator the traceback.
-            _log.exception("the policy of %s failed; its default is served", case.request.experiment_id)
-            return _default(case, Reason.POLICY_FAILED, eligible)
-        if self._clock.stopwatch_s() - started > self._budget_s:
-            return _default(case, Reason.POLICY_SLOW, eligible)
-        return self._drawn(experiment, case.who.unit, case.assignment_id, eligible, weights)
-
-    def _drawn(
-        self,
-        experiment: Experiment,
-        unit: Unit,
-        assignment_id: str,
-        eligible: Sequence[Variant],
-        weights: tuple[int, ...],
-    ) -> Choice:
-        names = tuple([variant.name for variant in eligible])
-        return drawing.drawn(
-            experiment, self._secret, unit=unit, assignment_id=assignment_id, eligible=names, weights=weights
-        )
-
-
-def _default(case: Case, reason: Reason, eligible: Sequence[Variant]) -> Choice:
-    """Return what is served where the policy cannot answer; one that has a prior chose for this context beforehand."""
-    experiment = case.live.experiment
-    if reason not in drawing.POLICYS:
-        return Choice(reason, experiment.default)
-    alive = experiment.alive(eligible)
-    return Choice(reason, drawing.likeliest(case.live.prior, case.context, alive, experiment.default))
 
 
 def _case(catalog: Catalog, live: Live, request: Request, who: Who, inclusion: tuple[Inclusion, ...]) -> Case:
     context, flaw = declared(live.fields, request.context)
+    brought = live.reader.read(request.candidates) if live.reader else NOTHING
     group, group_weight = drawing.draw_group(live.experiment, who.drawn_as)
-    assignment_id = randomness.assignment_id(request.request_id, request.experiment_id)
-    revision = catalog.population.revision
-    return Case(live, revision, request, assignment_id, who, group, group_weight, context, flaw, inclusion)
+    return Case(
+        live,
+        catalog.population.revision,
+        request,
+        randomness.assignment_id(request.request_id, request.experiment_id),
+        who,
+        group,
+        group_weight,
+        context,
+        flaw or brought.flaw,
+        brought,
+        inclusion,
+    )
 
 
 def _outside(catalog: Catalog, live: Live, request: Request, unit: Unit, reason: Reason) -> Assignment:
@@ -255,7 +200,7 @@ def _outside(catalog: Catalog, live: Live, request: Request, unit: Unit, reason:
     )
 
 
-def _logged(case: Case, choice: Choice) -> Assignment:
+def _logged(case: Case, choice: Choice, slot: int) -> Assignment:
     is_draw = choice.reason is Reason.DRAWN
     request, state = case.request, case.live.state
     return Assignment(
@@ -266,6 +211,7 @@ def _logged(case: Case, choice: Choice) -> Assignment:
         assigned_at=request.received_at,
         received_at=request.received_at,
         assignment_id=case.assignment_id,
+        slot=slot,
         request_id=request.request_id,
         request_digest=request.digest,
         revision=state.revision,
@@ -280,8 +226,11 @@ def _logged(case: Case, choice: Choice) -> Assignment:
         eligible=choice.eligible,
         distribution=choice.distribution,
         context=case.context,
+        candidates=case.brought.candidates,
         population=case.population,
-        is_remembered=case.live.is_remembered and choice.reason in COUNTS,
+        is_remembered=slot == 0 and case.live.is_remembered and choice.reason in COUNTS,
         kept_from=choice.kept_from,
+        shadow_snapshot=state.shadow_snapshot if choice.shadow else "",
+        shadow_distribution=choice.shadow,
         source=request.source,
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 
 import click
 from armlift import ArmliftError as ClientError
 
+from engine.commands.loading import Lazy, Place
 from engine.errors import ArmliftError
 
-COMMANDS: Mapping[str, tuple[str, str]] = {
+COMMANDS: Mapping[str, Place] = {
     "serve": ("engine.commands.serve", "Answer requests until Ctrl-C."),
     "check": ("engine.commands.manage", "Check the file of an experiment or of the population without a server."),
     "apply": ("engine.commands.manage", "Create the experiment of a file, or change it, or the population."),
@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "unforce": ("engine.commands.steer", "Let a unit that was forced be answered as all others again."),
     "kill": ("engine.commands.steer", "Let nobody get a variant any more."),
     "restore": ("engine.commands.steer", "Go back to the definition of an old revision."),
+    "policy": ("engine.commands.policy", "Show what a policy learned, go back to it, and let one begin warm."),
     "pause": ("engine.commands.manage", "Pause a running experiment."),
     "resume": ("engine.commands.manage", "Resume a paused experiment."),
     "conclude": ("engine.commands.manage", "Conclude an experiment for good."),
@@ -38,33 +39,17 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "simulate": ("simulators.commands", "Rehearse an experiment file in a simulated world."),
     "plan": ("analysis.commands.plan", "Say how many units an experiment needs, and how long."),
     "report": ("analysis.commands.report", "Write the reports of a store's experiments."),
+    "doctor": ("analysis.commands.doctor", "Say whether all is well: whether the world drifted."),
     "export": ("analysis.commands.export", "Write a store's log as Parquet."),
 }
 """The module of each command, whose `COMMANDS` has it by name, and what the list of commands says of it."""
 
 
-class Lazy(click.Group):
-    """A group that imports a command when it is called: neither `armlift check` nor the help needs matplotlib."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """Return the names in the order of a day's work."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Return the command, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _ = COMMANDS[cmd_name]
-        found: click.Command = import_module(module).COMMANDS[cmd_name]
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the list of commands, of which none is loaded for it."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
-
-
-@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Lazy,
+    places=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="armlift")
 def cli() -> None:
     """Contextual bandits and A/B tests behind one assignment interface, with one log and honest reports.

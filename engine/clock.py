@@ -13,6 +13,9 @@ from typing import Protocol
 from engine.errors import InvalidRequest
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far a caller's clock may be ahead of ours."""
+
 _MICROSECOND = timedelta(microseconds=1)
 
 

@@ -2,6 +2,9 @@
 
 The log knows all that was committed, so nothing has to be rebuilt after a restart and memory holds only what is under
 way: rows that were decided and not yet committed, so that two requests at once cannot both be the last one allowed.
+
+A contact is an answer, however many slots it fills: its first slot alone is remembered and stands for all of them, and
+an exposure or an outcome of any slot is one of the contact.
 """
 
 from __future__ import annotations
@@ -76,7 +79,7 @@ class Contacts:
         known = self._reader.contacts(unit, experiments, since)
         # By id: a request that is sent again while the first one is under way is one exposure.
         held = {
-            row.assignment_id: Contact(row.assignment_id, row.slot, row.experiment_id, row.assigned_at)
+            row.assignment_id: Contact(row.assignment_id, row.experiment_id, row.assigned_at)
             for row in self._pending.get(unit, ())
             if experiments.get(row.experiment_id) is ExposureRule.ASSIGNED
             and row.reason in COUNTS

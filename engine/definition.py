@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+from engine.candidate_rules import candidate_problems
 from engine.errors import InvalidExperiment
-from engine.experiments import Experiment, Factor, FieldType, RewardTerm, Variant
+from engine.experiments import Experiment, Factor, FieldType, Variant
 from engine.funnel_rules import funnel_in_one_form, funnel_problems
-from engine.metric_rules import MAX_WINDOW, bad_names, metric_problems, plan_problems, reward_problems, with_windows
+from engine.metric_rules import MAX_WINDOW, bad_names, metric_problems, plan_problems, with_windows
+from engine.metrics import RewardTerm
 from engine.policy_rules import policy_in_one_form, policy_problems
+from engine.reward_rules import default_scale, reward_problems
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 MAX_VARIANTS = 1000
@@ -33,7 +36,7 @@ def define(experiment: Experiment) -> Experiment:
     Raises:
         InvalidExperiment: one sentence with every rule that is broken.
 
-    >>> from engine.experiments import Metric
+    >>> from engine.metrics import Metric
     >>> hero = define(Experiment("hero", (Variant("plain"), Variant("bold")), (Metric("click"),)))
     >>> hero.control, hero.default, hero.seed
     ('plain', 'plain', 'hero')
@@ -48,9 +51,11 @@ def define(experiment: Experiment) -> Experiment:
         control=control,
         default=experiment.default or control,
         policy=policy_in_one_form(experiment.policy),
+        shadow=experiment.shadow and policy_in_one_form(experiment.shadow),
         seed=experiment.seed or experiment.experiment_id,
         reward=experiment.reward or default_reward(experiment),
     )
+    complete = replace(complete, reward_scale=complete.reward_scale or default_scale(complete))
     problems = list(_problems(complete))
     if problems:
         raise InvalidExperiment(f"experiment {experiment.experiment_id!r}: " + "; ".join(problems))
@@ -87,8 +92,9 @@ def combinations(factors: tuple[Factor, ...]) -> Iterator[Variant]:
 
 
 def default_reward(experiment: Experiment) -> tuple[RewardTerm, ...]:
-    """Return the reward of an experiment that names none: the first metric, for a policy that learns."""
-    return (RewardTerm(experiment.metrics[0].name, 1.0),) if experiment.policy.learns and experiment.metrics else ()
+    """Return the reward of an experiment that names none: the first metric, for a policy or a shadow that learns."""
+    learns = experiment.policy.learns or (experiment.shadow is not None and experiment.shadow.learns)
+    return (RewardTerm(experiment.metrics[0].name, 1.0),) if learns and experiment.metrics else ()
 
 
 def _problems(experiment: Experiment) -> Iterator[str]:
@@ -99,6 +105,7 @@ def _problems(experiment: Experiment) -> Iterator[str]:
     yield from metric_problems(experiment)
     yield from reward_problems(experiment)
     yield from policy_problems(experiment)
+    yield from candidate_problems(experiment)
     yield from plan_problems(experiment)
     yield from funnel_problems(experiment)
 
@@ -120,8 +127,9 @@ def _naming_problems(experiment: Experiment) -> Iterator[str]:
 
 def _variant_problems(experiment: Experiment) -> Iterator[str]:
     names = [variant.name for variant in experiment.variants]
-    if len(names) > MAX_VARIANTS or (len(names) < 2 and not experiment.factors):
-        yield f"it needs 2 to {MAX_VARIANTS} variants and has {_how_many(experiment)}"
+    fewest = 2 if experiment.candidates is None else 1
+    if len(names) > MAX_VARIANTS or (len(names) < fewest and not experiment.factors):
+        yield f"it needs {fewest} to {MAX_VARIANTS} variants and has {_how_many(experiment)}"
     for role, name in (("control", experiment.control), ("default", experiment.default)):
         if names and name not in names:
             yield f"`{role}` names {name!r}, which is no variant (there are {', '.join(names)})"

@@ -1,11 +1,11 @@
-"""From a group and a context to one drawn variant: eligible variants, distribution, number, draw.
+"""From a group and a context to the drawn variant of a slot: eligible variants, distribution, number, draw.
 
 Recomputation goes the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,9 +16,13 @@ from engine.experiments import Experiment, Variant
 from engine.policies import Policy
 from engine.randomness import ONE
 from engine.records import Context, DrawKey, Group, Reason, Unit
+from engine.shares import held
+from engine.specs import ContextFreeSpec, FixedSpec, LearningSpec, PolicySpec, SegmentsSpec
 
-# A policy that reads no context answers the same for long.
 _quantised = lru_cache(maxsize=256)(randomness.quantise)
+
+_ANSWERS_AGAIN = (FixedSpec, SegmentsSpec, ContextFreeSpec)
+"""Policies that give the same few answers for long; one that learns from the context hardly ever gives one twice."""
 
 
 @dataclass(slots=True)
@@ -31,6 +35,17 @@ class Choice:
     eligible: tuple[str, ...] = ()
     distribution: tuple[int, ...] = ()
     kept_from: str = ""
+    shadow: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Key:
+    """What the random number of a draw can be keyed by."""
+
+    secret: bytes
+    unit: Unit
+    assignment_id: str = ""
+    slot: int = 0
 
 
 def draw_group(experiment: Experiment, unit: Unit) -> tuple[Group, int]:
@@ -44,21 +59,47 @@ def draw_group(experiment: Experiment, unit: Unit) -> tuple[Group, int]:
     return Group.POLICY, ONE - control_weight
 
 
-def eligible_variants(experiment: Experiment, group: Group, excluded: frozenset[str]) -> tuple[Variant, ...]:
-    """Return the variants that a draw is made among, in the experiment's order; the control group has the control.
+def eligible_variants(
+    experiment: Experiment, group: Group, excluded: frozenset[str], brought: Sequence[Variant] = ()
+) -> tuple[Variant, ...]:
+    """Return what a group may get, in order: the candidates that were brought, or else variants of the experiment.
 
-    Of a draw by unit the killed ones are among them: it goes by the distribution that was before. See `settled`.
+    Among all of them the policy draws; the control group gets one after the other, slot by slot, as the product would
+    have shown them. Of a draw by unit the killed variants are among them: it goes by the distribution that was before.
+    See `settled`.
     """
-    if group is Group.CONTROL:
-        variants: tuple[Variant, ...] = (experiment.variant(experiment.control),)
-    else:
-        variants = experiment.variants
+    variants = tuple(brought)
+    if experiment.candidates is None:
+        variants = experiment.variants if group is Group.POLICY else _from(experiment, experiment.control)
     if experiment.killed:
         killed = set(experiment.killed)
         excluded = excluded - killed if experiment.draw_key is DrawKey.UNIT else excluded | killed
-    if excluded:
-        variants = tuple([variant for variant in variants if variant.name not in excluded])
-    return () if experiment.killed and not experiment.alive(variants) else variants
+    return without(experiment, variants, excluded) if excluded or experiment.killed else variants
+
+
+def without(experiment: Experiment, variants: tuple[Variant, ...], names: Collection[str]) -> tuple[Variant, ...]:
+    """Return the variants but those of some names; none where all that is left of them was killed."""
+    left = tuple([variant for variant in variants if variant.name not in names])
+    return () if experiment.killed and not experiment.alive(left) else left
+
+
+def usual(experiment: Experiment, excluded: frozenset[str], brought: Sequence[Variant] = ()) -> list[str]:
+    """Return what is shown without a draw, in order: the candidates as they were brought, or the default and the rest.
+
+    The default is served also where it is excluded: there must be an answer.
+    """
+    if experiment.candidates is not None:
+        return [variant.name for variant in brought if variant.name not in excluded] or [experiment.default]
+    first, *rest = _from(experiment, experiment.default)
+    return [first.name, *(variant.name for variant in experiment.alive(rest) if variant.name not in excluded)]
+
+
+def _from(experiment: Experiment, first: str) -> tuple[Variant, ...]:
+    """Return one variant, and where there are further slots for them, the others in their order."""
+    variant = experiment.variant(first)
+    if experiment.slots == 1:
+        return (variant,)
+    return variant, *[other for other in experiment.variants if other is not variant]
 
 
 def distribution(live: Live, group: Group, context: Context, eligible: Sequence[Variant]) -> tuple[int, ...]:
@@ -70,30 +111,47 @@ def distribution(live: Live, group: Group, context: Context, eligible: Sequence[
     if group is Group.CONTROL:
         return (ONE,)
     assert live.policy is not None, "asked only where there is one: see no_policy"
-    probabilities = live.policy.distribution(context, eligible)
+    return weighed(live.policy, live.experiment.policy, context, eligible)
+
+
+def shadow_distribution(live: Live, context: Context, eligible: Sequence[Variant]) -> tuple[int, ...]:
+    """Return the weights that the shadow policy gives the eligible variants; none where there is no shadow.
+
+    Raises:
+        PolicyFailed: the shadow's answer is no distribution.
+    """
+    if live.shadow is None or live.experiment.shadow is None:
+        return ()
+    return weighed(live.shadow, live.experiment.shadow, context, eligible)
+
+
+def weighed(policy: Policy, spec: PolicySpec, context: Context, eligible: Sequence[Variant]) -> tuple[int, ...]:
+    """Return a policy's answer as weights that sum to 2**32, with the floor and the fixed shares of its spec.
+
+    Raises:
+        PolicyFailed: the policy's answer is no distribution.
+    """
+    probabilities = policy.distribution(context, eligible)
     if len(probabilities) != len(eligible):
         raise PolicyFailed(f"the policy answered {len(probabilities)} probabilities for {len(eligible)} variants")
-    spec = live.experiment.policy
-    return _quantised(tuple(probabilities), spec.floor, zeros=spec.asks_for_zeros)
+    if isinstance(spec, _ANSWERS_AGAIN):
+        weights = _quantised(tuple(probabilities), spec.floor, zeros=spec.asks_for_zeros)
+    else:
+        weights = randomness.quantise(probabilities, spec.floor, zeros=spec.asks_for_zeros)
+    if isinstance(spec, LearningSpec) and spec.shares:
+        return held(weights, [variant.name for variant in eligible], spec.shares)
+    return weights
 
 
-def drawn_number(
-    experiment: Experiment,
-    secret: bytes,
-    *,
-    unit: Unit,
-    assignment_id: str,
-    slot: int,
-    eligible: Sequence[str],
-    weights: Sequence[int],
-) -> int:
+def drawn_number(experiment: Experiment, key: Key, eligible: Sequence[str], weights: Sequence[int]) -> int:
     """Return the random number of a draw, keyed as the policy declares.
 
-    A test that becomes sticky goes on with its units' numbers, so that nobody's variant changes by it.
+    A test that becomes sticky goes on with its units' numbers, so that nobody's variant changes by it. The slots of a
+    unit have other eligible variants each, and so other numbers.
     """
     if experiment.policy.draw_key is DrawKey.UNIT:
-        return randomness.unit_number(experiment.seed, unit.type, unit.id, eligible, weights)
-    return randomness.assignment_number(secret, experiment.seed, assignment_id, slot)
+        return randomness.unit_number(experiment.seed, key.unit.type, key.unit.id, eligible, weights)
+    return randomness.assignment_number(key.secret, experiment.seed, key.assignment_id, key.slot)
 
 
 def settled(
@@ -111,22 +169,13 @@ def settled(
     return eligible, weights, number
 
 
-def drawn(
-    experiment: Experiment,
-    secret: bytes,
-    *,
-    unit: Unit,
-    assignment_id: str,
-    eligible: tuple[str, ...],
-    weights: tuple[int, ...],
-) -> Choice:
+def drawn(experiment: Experiment, key: Key, eligible: Sequence[Variant], weights: tuple[int, ...]) -> Choice:
     """Return the draw from a distribution over eligible variants."""
-    number = drawn_number(
-        experiment, secret, unit=unit, assignment_id=assignment_id, slot=0, eligible=eligible, weights=weights
-    )
+    names = tuple([variant.name for variant in eligible])
+    number = drawn_number(experiment, key, names, weights)
     if experiment.killed:
-        eligible, weights, number = settled(experiment, eligible, weights, number)
-    return Choice(Reason.DRAWN, eligible[randomness.draw(weights, number)], number, eligible, weights)
+        names, weights, number = settled(experiment, names, weights, number)
+    return Choice(Reason.DRAWN, names[randomness.draw(weights, number)], number, names, weights)
 
 
 POLICYS = frozenset({Reason.POLICY_FAILED, Reason.POLICY_SLOW})

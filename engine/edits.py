@@ -7,8 +7,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from engine.expansion import expanded
-from engine.experiments import Experiment, ExperimentState, Metric, Status
+from engine.experiments import Experiment, ExperimentState, Status
 from engine.funnel import Funnel, Layer, Population
+from engine.metrics import Metric
 from engine.records import DrawKey
 from engine.widening import exact, is_wider
 
@@ -130,5 +131,9 @@ _SAFE: Mapping[str, Edit] = {
     "killed": _kills_more,
     "metrics": _learns_the_same,
     "grace": _learns_nothing,
+    "reward": _learns_nothing,
+    "reward_scale": _learns_nothing,
+    "reward_default": _learns_nothing,
+    "shadow": _always,
 }
 """When an edit of a field moves nobody; of any other field each one does. The share that is in now counts as it is."""

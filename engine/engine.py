@@ -10,24 +10,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from engine import randomness
 from engine.admission import Walk
 from engine.assignment import Assigner
-from engine.catalog import Catalog, FindSnapshot, Live, live, restore, revive
-from engine.clock import Clock
+from engine.catalog import Catalog, FindSnapshot, Live, revive, staged
+from engine.clock import CLOCK_SKEW, Clock
 from engine.contacts import Contacts
 from engine.errors import InvalidRequest
-from engine.expansion import expanded
-from engine.experiments import Experiment, ExperimentState, Status, Variant
+from engine.experiments import ExperimentState, Variant
 from engine.funnel import ForcedUnit, PopulationState
 from engine.outcomes import OutcomeRules
 from engine.ports import Reader
 from engine.records import Assignment, Exposure, Outcome, Reason, Request
 from engine.settings import Settings
 
-_CLOCK_SKEW = timedelta(minutes=5)
 _ID_LENGTH = 32
 _LONGEST_NAME = 200
 
@@ -65,7 +63,20 @@ class Engine:
         return Walk()
 
     def decide(self, request: Request, walk: Walk | None = None) -> Assignment:
-        """Return the answer; one whose reason `is_logged` is to be appended before it is given away, and then settled.
+        """Return the answer to a request for one slot; see `fill`.
+
+        Raises:
+            UnknownExperiment: there is none of this id.
+            InvalidRequest: the call is wrong, or asks for several slots.
+        """
+        if request.n_slots > 1:
+            raise InvalidRequest("several slots have several answers: ask `fill` for them")
+        return self.fill(request, walk)[0]
+
+    def fill(self, request: Request, walk: Walk | None = None) -> tuple[Assignment, ...]:
+        """Return the answers, one for each slot that there is a variant for; requests of one batch share a walk.
+
+        Those whose reason `is_logged` are to be appended before they are given away, and then settled.
 
         Raises:
             UnknownExperiment: there is none of this id.
@@ -75,10 +86,11 @@ class Engine:
             raise InvalidRequest(f"a request id has at most {_LONGEST_NAME} characters")
         if not request.request_id:
             request = replace(request, request_id=randomness.request_id(request.received_at))
-        decided = self.assigner.assign(request, walk)
-        if not (decided.reason.is_logged or request.dry_run):
-            self._outside[decided.experiment_id, decided.reason] += 1
-        return decided
+        filled = self.assigner.fill(request, walk)
+        first = filled[0]
+        if not (first.reason.is_logged or request.dry_run):
+            self._outside[first.experiment_id, first.reason] += 1
+        return filled
 
     def settle(self, decided: Iterable[Assignment]) -> None:
         """Note that the append of what was decided has ended, well or not: from now on the log alone is asked."""
@@ -89,12 +101,15 @@ class Engine:
         return {reason.value: n for (counted, reason), n in self._outside.items() if counted == experiment_id}
 
     def answered_variant(self, assignment: Assignment) -> Variant:
-        """Return the variant of an assignment with its payload, also of a revision that is no longer live."""
-        known = self.catalog.find(assignment.experiment_id)
+        """Return the variant of an assignment with its payload, also of a revision that is no longer live.
+
+        Of a candidate it has the name alone: whoever brought it knows what it is.
+        """
+        name, known = assignment.variant, self.catalog.find(assignment.experiment_id)
         if assignment.revision == known.state.revision:
-            return known.by_name[assignment.variant]
-        definition = self._reader.definition(assignment.experiment_id, assignment.revision)
-        return (definition or known.experiment).variant(assignment.variant)
+            return known.by_name.get(name) or Variant(name)
+        definition = self._reader.definition(assignment.experiment_id, assignment.revision) or known.experiment
+        return next((variant for variant in definition.variants if variant.name == name), None) or Variant(name)
 
     def check_exposure(self, exposure: Exposure) -> Exposure:
         """Return the exposure.
@@ -138,12 +153,14 @@ class Engine:
         self.assigner.catalog = self.catalog.forcing(forced)
 
     def stage(self, state: ExperimentState) -> Live:
-        """Return how the engine would answer with this state's snapshot, verified; `swap_in` makes it so.
+        """Return how the engine would answer with this state's snapshots, verified; `swap_in` makes it so.
+
+        Of the policy and its shadow, the one whose snapshot did not move is kept as it is.
 
         Raises:
-            SnapshotRefused: the snapshot is missing or does not verify.
+            SnapshotRefused: a snapshot is missing or does not verify.
         """
-        return live(state, restore(state, self.population, self._find_snapshot), self.population)
+        return staged(state, self.population, self._find_snapshot, self._before(state))
 
     def swap_in(self, staged: Live) -> None:
         """Decide from this from now on."""
@@ -151,17 +168,11 @@ class Engine:
         self._outcome_rules = OutcomeRules(self.catalog.experiments())
 
     def _under(self, population: PopulationState, state: ExperimentState) -> Live:
-        """Return how an experiment answers under a population; its policy is restored only where it may differ."""
-        before = self.catalog.by_id.get(state.experiment.experiment_id)
-        if before and _same_policy(before, state, expanded(state.experiment, population.population)):
-            return live(state, before.policy, population)
-        return revive(state, population, self._find_snapshot)
+        """Return how an experiment answers under a population; a policy is restored only where it may differ."""
+        return revive(state, population, self._find_snapshot, self._before(state))
 
-
-def _same_policy(before: Live, state: ExperimentState, experiment: Experiment) -> bool:
-    was = before.state
-    unmoved = (was.epoch, was.snapshot, before.experiment) == (state.epoch, state.snapshot, experiment)
-    return unmoved and was.status is Status.RUNNING is state.status
+    def _before(self, state: ExperimentState) -> Live | None:
+        return self.catalog.by_id.get(state.experiment.experiment_id)
 
 
 def _check_assignment_id(text: str) -> None:
@@ -170,7 +181,7 @@ def _check_assignment_id(text: str) -> None:
 
 
 def _check_time(name: str, moment: datetime, now: datetime) -> None:
-    if moment > now + _CLOCK_SKEW:
+    if moment > now + CLOCK_SKEW:
         raise InvalidRequest(f"`{name}` lies ahead: {moment.isoformat()} is after the clock's {now.isoformat()}")
 
 

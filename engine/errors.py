@@ -6,6 +6,7 @@ ArmliftError                 code, and one sentence that says what to do
 ├── InvalidPopulation        what all experiments share is wrong
 ├── UnknownExperiment
 ├── UnknownAssignment
+├── UnknownSnapshot
 ├── ExperimentExists
 ├── InvalidTransition
 ├── StaleEtag
@@ -61,6 +62,12 @@ class UnknownAssignment(ArmliftError):
     """There is no assignment of this id."""
 
     code = "UNKNOWN_ASSIGNMENT"
+
+
+class UnknownSnapshot(ArmliftError):
+    """The experiment has no snapshot of this hash."""
+
+    code = "UNKNOWN_SNAPSHOT"
 
 
 class ExperimentExists(ArmliftError):

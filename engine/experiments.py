@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
 from engine.funnel import ForcedRule, Funnel, Sticky
+from engine.metrics import Metric, RewardTerm, Role, by_outcome
 from engine.records import Context, DrawKey
 from engine.specs import FixedSpec, PolicySpec
 
@@ -19,51 +20,6 @@ class FieldType(Enum):
     TEXT = "text"
     FLAG = "flag"
     TEXTS = "texts"
-
-
-class MetricKind(Enum):
-    """The kind of a metric: what the outcomes of a unit (or assignment) within the window are worth."""
-
-    CONVERSION = "conversion"
-    """1 where there is any, else 0."""
-    COUNT = "count"
-    """The sum of their values, whole numbers of times."""
-    REVENUE = "revenue"
-    """The sum of their values, an amount."""
-    RETENTION = "retention"
-    """1 where there is any at `after` or later, else 0."""
-    RATIO = "ratio"
-    """The sum of one declared metric divided by the sum of another, over all units."""
-    CSAT = "csat"
-    """The mean of the scores that were given."""
-    CES = "ces"
-    """The mean of the scores that were given, of effort."""
-    NPS = "nps"
-    """The share of scores of 9 and 10 less the share of 0 to 6, of the scores from 0 to 10 that were given."""
-    QUANTILE = "quantile"
-    """A quantile of the units' sums."""
-
-
-SCORES = (MetricKind.CSAT, MetricKind.CES, MetricKind.NPS)
-"""Means over the scores that were given: several of a unit, or none."""
-
-
-class Role(Enum):
-    """What a metric is for."""
-
-    GOAL = "goal"
-    """The experiment is decided by it."""
-    GUARDRAIL = "guardrail"
-    """It must not become worse by more than its `margin`."""
-    SECONDARY = "secondary"
-    """It explains, and is looked through for discoveries."""
-
-
-class Better(Enum):
-    """The direction in which a metric improves."""
-
-    HIGHER = "higher"
-    LOWER = "lower"
 
 
 class Looking(Enum):
@@ -150,52 +106,6 @@ class ContextField:
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """Something to be achieved: what the outcomes of a unit (or assignment) in a window after its exposure are worth.
-
-    `of` is the outcome it is made of, its own name where empty; a ratio's `of` and `per` are two declared metrics.
-    The window opens `after` the exposure and closes `window` after it. `cap` bounds what one unit or assignment can
-    bring, `winsor` is the quantile of all units at which larger values are cut. `range` is the least and the most that
-    one can bring by declaration. `margin` (of a guardrail) and `effect` (worth detecting) are shares of the control's
-    value. `covariates` are declared fields of the context, as they were at a unit's first assignment.
-    """
-
-    name: str
-    kind: MetricKind = MetricKind.CONVERSION
-    window: timedelta = timedelta(days=7)
-    cap: float | None = None
-    of: str = ""
-    per: str = ""
-    after: timedelta = timedelta(0)
-    winsor: float | None = None
-    range: tuple[float, float] | None = None
-    quantile: float | None = None
-    better: Better = Better.HIGHER
-    role: Role = Role.SECONDARY
-    margin: float | None = None
-    effect: float | None = None
-    covariates: tuple[str, ...] = ()
-
-    @property
-    def outcome(self) -> str:
-        """The name of the outcomes that it is made of; empty for a ratio, which is made of two other metrics."""
-        return "" if self.kind is MetricKind.RATIO else self.of or self.name
-
-
-def by_outcome(metrics: Iterable[Metric]) -> Mapping[str, tuple[Metric, ...]]:
-    """Return the metrics by the outcome that they are made of, in their order; ratios are made of none.
-
-    >>> list(by_outcome([Metric("paid", MetricKind.REVENUE, of="order"), Metric("click"), Metric("order")]))
-    ['order', 'click']
-    """
-    found: dict[str, tuple[Metric, ...]] = {}
-    for metric in metrics:
-        if metric.outcome:
-            found[metric.outcome] = (*found.get(metric.outcome, ()), metric)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """How the experiment is to be read. `n_units` is the planned number of analysed units in all, 0 if unplanned."""
 
@@ -204,14 +114,6 @@ class Plan:
     boundary: Boundary = Boundary.OBRIEN_FLEMING
     n_units: int = 0
     power: float = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class RewardTerm:
-    """One metric's part of the reward: a conversion adds its weight, a sum its weight times value / cap."""
-
-    metric: str
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +145,16 @@ class Experiment:
     """The type of unit that is randomised where a request has none of `unit`, such as a device before the login."""
     killed: tuple[str, ...] = ()
     """Variants that nobody gets any more, in the order in which they were killed: their own units are drawn again."""
+    shadow: PolicySpec | None = None
+    """A second policy, whose distribution is logged beside the serving one's and serves nobody."""
+    candidates: tuple[ContextField, ...] | None = None
+    """What a policy may know of variants that requests bring along; None: requests bring none."""
+    slots: int = 1
+    """The most positions that a request may fill."""
+    reward_scale: tuple[float, float] | None = None
+    """The least and the most that the weighted sum can be: it is scaled from there to [0, 1]."""
+    reward_default: float = 0.0
+    """What an exposed assignment without any outcome earns, as a weighted sum."""
 
     @property
     def draw_key(self) -> DrawKey:
@@ -288,6 +200,11 @@ class Experiment:
         """The age at which an exposed assignment is learned from, whatever it earned."""
         return self.reward_window + self.grace
 
+    @property
+    def shadowed(self) -> Experiment | None:
+        """The experiment as its shadow policy serves it, or None where it has none."""
+        return replace(self, policy=self.shadow, shadow=None) if self.shadow else None
+
     def alive(self, among: Iterable[Variant]) -> list[Variant]:
         """Return those of some variants that were not killed."""
         return [variant for variant in among if variant.name not in self.killed]
@@ -309,7 +226,8 @@ ROLLED_BACK = -1
 class ExperimentState:
     """An experiment and where it is in its life. `snapshot` is the hash of the live learned state, or empty.
 
-    `step` is the ramp's current one since `step_at`; ROLLED_BACK is before the first.
+    `step` is the ramp's current one since `step_at`; ROLLED_BACK is before the first. `shadow_snapshot` is the shadow
+    policy's. A `pinned` snapshot stays the live one whatever is learned.
     """
 
     experiment: Experiment
@@ -320,6 +238,8 @@ class ExperimentState:
     snapshot: str = ""
     step: int = 0
     step_at: datetime | None = None
+    shadow_snapshot: str = ""
+    pinned: bool = False
 
     @property
     def traffic(self) -> float:

@@ -21,6 +21,9 @@ __all__ = ["Block", "Node", "dump", "load", "parse", "read", "read_text"]
 
 _UNIT = "customer"
 
+_SAID_WHEN_EMPTY = ("candidates",)
+"""Where nothing is declared of a thing that there is, which is not the same as to leave it out."""
+
 _READERS: Mapping[str, Reader] = {
     "experiment": only_one,
     "brief": forms.brief,
@@ -37,8 +40,13 @@ _READERS: Mapping[str, Reader] = {
     "killed": Node.texts,
     "forced": funnel_forms.forced,
     "policy": policy_forms.policy,
+    "shadow": policy_forms.policy,
+    "candidates": forms.context,
+    "slots": Node.whole,
     "metrics": forms.metrics,
     "reward": forms.reward,
+    "reward_scale": forms.two_numbers,
+    "reward_default": Node.number,
     "exposure": forms.exposure,
     "seed": Node.text,
     "grace": Node.duration,
@@ -120,15 +128,24 @@ def dump(experiment: Experiment) -> str:
         "killed": list(experiment.killed),
         "forced": funnel_forms.forced_data(experiment.forced),
         "policy": policy_forms.policy_data(experiment),
+        "shadow": policy_forms.shadow_data(experiment),
+        "candidates": forms.candidates_data(experiment),
+        "slots": experiment.slots if experiment.slots > 1 else "",
         "metrics": forms.metrics_data(experiment.metrics),
         "reward": forms.reward_data(experiment),
+        "reward_scale": forms.scale_data(experiment),
+        "reward_default": experiment.reward_default or "",
         "exposure": _unless(experiment.exposure.value, ExposureRule.ASSIGNED.value),
         "seed": _unless(experiment.seed, experiment.experiment_id),
         "grace": duration_text(experiment.grace) if experiment.grace else "",
         "plan": forms.plan_data(experiment.plan),
         "segments": list(experiment.segments),
     }
-    return write({name: value for name, value in written.items() if value})
+    return write({name: value for name, value in written.items() if value or _is_said(name, value)})
+
+
+def _is_said(name: str, value: object) -> bool:
+    return name in _SAID_WHEN_EMPTY and value is not None
 
 
 def _unless(value: str, default: str) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 from engine.blocks import Node, duration_text
 from engine.definition import combinations, default_reward
 from engine.experiments import (
-    Better,
     Boundary,
     Brief,
     ContextField,
@@ -21,11 +20,7 @@ from engine.experiments import (
     Factor,
     FieldType,
     Looking,
-    Metric,
-    MetricKind,
     Plan,
-    RewardTerm,
-    Role,
     Variant,
 )
 from engine.form_pieces import (
@@ -33,13 +28,14 @@ from engine.form_pieces import (
     by_name,
     changed,
     names_or_fields,
-    numbers_by_name,
     replaced,
     texts_by_name,
     value_of,
     word,
 )
+from engine.metrics import Aggregation, Better, Metric, MetricKind, RewardTerm, Role
 from engine.records import ContextValue
+from engine.reward_rules import default_scale
 
 
 def exposure(node: Node) -> ExposureRule:
@@ -162,7 +158,8 @@ def _metric_data(metric: Metric) -> dict[str, Any]:
     )
 
 
-def _range(node: Node) -> tuple[float, float]:
+def two_numbers(node: Node) -> tuple[float, float]:
+    """Read the least and the most of something."""
     if not isinstance(node.content, tuple) or len(node.content) != 2:
         raise node.wrong("the least and the most, such as [0, 200]")
     low, high = node.content
@@ -181,15 +178,41 @@ def plan_data(plan: Plan) -> dict[str, Any]:
     return {written.get(field, field): value for field, value in own.items()}
 
 
+def candidates_data(experiment: Experiment) -> dict[str, object] | None:
+    """Return the declared features of candidates; None where requests bring none."""
+    return None if experiment.candidates is None else context_data(experiment.candidates)
+
+
 def reward(node: Node) -> tuple[RewardTerm, ...]:
-    """Read the weights by metric."""
-    return tuple(RewardTerm(metric, weight) for metric, weight in numbers_by_name(node).items())
+    """Read the terms by metric: a weight, or a weight and what several outcomes come to."""
+    return tuple(_term(metric, each) for metric, each in node.block("{click: 0.2, purchase: 0.8}").items())
 
 
-def reward_data(experiment: Experiment) -> dict[str, float]:
-    """Return the weights by metric, or nothing where they are what an experiment without a reward gets."""
+def _term(metric: str, node: Node) -> RewardTerm:
+    if not isinstance(node.content, Mapping):
+        return RewardTerm(metric, node.number())
+    given = node.block().read(weight=Node.number, aggregation=word(Aggregation))
+    if "weight" not in given:
+        raise node.wrong("a weight such as 0.8, or {weight: 0.8, aggregation: max}")
+    return RewardTerm(metric, **given)
+
+
+def reward_data(experiment: Experiment) -> dict[str, object]:
+    """Return the terms by metric, or nothing where they are what an experiment without a reward gets."""
     given = () if experiment.reward == default_reward(experiment) else experiment.reward
-    return {term.metric: term.weight for term in given}
+    return {term.metric: _term_data(term) for term in given}
+
+
+def _term_data(term: RewardTerm) -> object:
+    if term.aggregation is Aggregation.SUM:
+        return term.weight
+    return {"weight": term.weight, "aggregation": term.aggregation.value}
+
+
+def scale_data(experiment: Experiment) -> list[float] | None:
+    """Return the reward's scale, or nothing where it is what the terms say."""
+    scale = experiment.reward_scale
+    return None if scale is None or scale == default_scale(experiment) else list(scale)
 
 
 _VARIANT: Mapping[str, Reader] = {"payload": _payload, "features": _features, "levels": texts_by_name}
@@ -201,7 +224,7 @@ _METRIC: Mapping[str, Reader] = {
     "after": Node.duration,
     "cap": Node.number,
     "winsor": Node.number,
-    "range": _range,
+    "range": two_numbers,
     "quantile": Node.number,
     "better": word(Better),
     "role": word(Role),

@@ -7,224 +7,226 @@ cut into pages, and how often the learner was killed, changes no byte of what wa
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
-from engine.errors import PolicyFailed, SnapshotRefused
+from engine.errors import SnapshotRefused
 from engine.experiments import Experiment, ExperimentState, Status
-from engine.policies import Policy, learned_policy
-from engine.policies.features import schema
+from engine.ledger import RewardLedger
 from engine.ports import Reader, SnapshotStore
-from engine.randomness import content_hash
-from engine.records import Context, Entry, Probe, Reward, Snapshot
-from engine.rewards import RewardLedger
+from engine.records import Entry, Reward, Snapshot
+from engine.skimming import Passed, Wanted
+from engine.snapshots import Growth, verify, why_foreign
 from engine.specs import LearningSpec
 
-PROBE_TOLERANCE = 1e-6
-"""How far a restored policy's probabilities may be from those that were written down with it."""
-
-_N_PROBES = 3
 _LEARNS_WHILE = (Status.RUNNING, Status.PAUSED)
 
 _log = logging.getLogger(__name__)
 
 
-def next_snapshot(experiment: Experiment, epoch: int, parent: Snapshot | None, rewards: Sequence[Reward]) -> Snapshot:
-    """Return what the policy knows after it learned these rewards on top of `parent` (None: nothing before).
+class Chain:
+    """The snapshots of one policy of an experiment, each learned on top of the one before.
 
-    Rewards of forgotten units are counted and not learned from, because their context is gone.
+    It goes on after `resume`: rewards up to its watermark are passed over.
     """
-    # Restored each time, because the bytes that VW writes depend on it: so a killed learner and an undisturbed one
-    # write the same.
-    policy = learned_policy(experiment, parent.blob if parent else b"")
-    policy.learn([reward for reward in rewards if reward.assignment.unit.id])
-    blob = policy.serialize()
-    return Snapshot(
-        hash=content_hash(blob),
-        experiment_id=experiment.experiment_id,
-        epoch=epoch,
-        policy=experiment.policy.kind,
-        blob=blob,
-        parent=parent.hash if parent else "",
-        watermark=rewards[-1].key,
-        n_rewards=(parent.n_rewards if parent else 0) + len(rewards),
-        library=policy.library,
-        arguments=policy.arguments,
-        schema=schema(experiment),
-        probes=_probes(experiment, blob, rewards),
-    )
 
+    def __init__(
+        self, experiment: Experiment, epoch: int, resume: Snapshot | None = None, *, is_shadow: bool = False
+    ) -> None:
+        spec = experiment.policy
+        assert isinstance(spec, LearningSpec), "asked only of a policy that learns: see _policies"
+        self.latest = resume
+        self.is_shadow = is_shadow
+        self._experiment, self._epoch, self._spec = experiment, epoch, spec
+        self._growth: Growth | None = None
+        self._waiting: list[Reward] = []
 
-def verify(snapshot: Snapshot, experiment: Experiment) -> Policy:
-    """Return the policy in a snapshot, ready to serve.
+    def take(self, reward: Reward, fold_from: Callable[[Reward], int]) -> Snapshot | None:
+        """Take the next reward in, and return the snapshot where one is due after it.
 
-    Raises:
-        SnapshotRefused: its content is not what its name says, another library, configuration or schema wrote it, or
-            the restored policy answers its probes differently.
-    """
-    if content_hash(snapshot.blob) != snapshot.hash:
-        raise _refused(snapshot, "its content is not what its name says: restore learning.db from a backup")
-    expected = learned_policy(experiment)
-    if snapshot.library != expected.library:
-        raise _refused(snapshot, f"{snapshot.library} wrote it and this is {expected.library}: learn it anew")
-    if snapshot.policy != experiment.policy.kind or snapshot.arguments != expected.arguments:
-        raise _refused(snapshot, "its policy was configured differently: learn it anew")
-    if snapshot.schema != schema(experiment):
-        raise _refused(snapshot, "it knows other fields or variants than the experiment has: learn it anew")
-    policy = learned_policy(experiment, snapshot.blob)
-    if not all(_answers(policy, experiment, probe) for probe in snapshot.probes):
-        raise _refused(snapshot, "restored, it does not answer as its learner did: learn it anew")
-    return policy
+        It is due after `publish_every` rewards, at the first one that matured `publish_after` later than the last one
+        of the snapshot before.
+        """
+        if self.latest is not None and reward.key <= self.latest.watermark:
+            return None
+        self._waiting.append(reward)
+        if not self._is_due(reward):
+            return None
+        self.latest = self._grown().snapshot(self._epoch, is_shadow=self.is_shadow, fold_from=fold_from(reward))
+        self._growth = None
+        return self.latest
+
+    def learn(self) -> None:
+        """Learn what was taken in, so that it need not be held."""
+        if self._waiting:
+            self._grown()
+
+    def _grown(self) -> Growth:
+        if self._growth is None:
+            self._growth = Growth(self._experiment, self.latest)
+        self._growth.learn(self._waiting)
+        self._waiting = []
+        return self._growth
+
+    def _is_due(self, reward: Reward) -> bool:
+        n_rewards = len(self._waiting) + (self._growth.n_rewards if self._growth else 0)
+        if n_rewards < self._spec.publish_every:
+            return False
+        return self.latest is None or reward.matures_at - self.latest.watermark[0] >= self._spec.publish_after
 
 
 class Learner:
-    """Folds the log into the snapshots of one experiment's epoch.
+    """Folds the log into the snapshots of one experiment: of its policy, of its shadow's, or of both."""
 
-    It is fed from the log's very beginning, also after a restart: what `resume` has learned is then not learned again.
-    """
+    def __init__(self, state: ExperimentState, chains: Iterable[Chain], first_seq: int = 1) -> None:
+        """Start at the experiment's first row, or where the chains that are furthest behind can go on from."""
+        self.state = state
+        self.chains = tuple(chains)
+        resumed = (chain.latest.fold_from if chain.latest else 0 for chain in self.chains)
+        self.read_to = max(first_seq - 1, min(resumed))
+        self._ledger = RewardLedger(state.experiment)
 
-    def __init__(self, state: ExperimentState, resume: Snapshot | None = None) -> None:
-        spec = state.experiment.policy
-        assert isinstance(spec, LearningSpec), "asked only of a policy that learns: see _learns"
-        self.resume = resume
-        self._experiment, self._epoch, self._publish_every = state.experiment, state.epoch, spec.publish_every
-        self._ledger = RewardLedger(state.experiment, state.epoch)
-        self._last = resume
-        self._n_to_skip = resume.n_rewards if resume else 0
-        self._rewards: list[Reward] = []
-
-    def feed(self, entries: Iterable[Entry]) -> list[Snapshot]:
-        """Take the log's next entries in and return the snapshots that are due, one after `publish_every` rewards.
-
-        `resume` itself is returned too, at its place in the log, so that the caller sees whether it was published.
-
-        Raises:
-            SnapshotRefused: `resume` did not learn from this log.
-        """
-        rewards = (reward for entry in entries for reward in self._ledger.feed(entry))
-        return [snapshot for reward in rewards if (snapshot := self._take(reward)) is not None]
-
-    def _take(self, reward: Reward) -> Snapshot | None:
-        if self._n_to_skip:
-            return self._skip(reward)
-        self._rewards.append(reward)
-        if len(self._rewards) < self._publish_every:
-            return None
-        self._last = next_snapshot(self._experiment, self._epoch, self._last, self._rewards)
-        self._rewards = []
-        return self._last
-
-    def _skip(self, reward: Reward) -> Snapshot | None:
-        self._n_to_skip -= 1
-        if self._n_to_skip or self.resume is None:
-            return None
-        if reward.key != self.resume.watermark:
-            raise _refused(self.resume, "it learned from another log: move learning.db away, and it is learned anew")
-        return self.resume
+    def feed(self, entries: Iterable[Entry | Passed]) -> Iterator[Snapshot]:
+        """Take the log's next entries in and return the snapshots that are due; what was read before is passed over."""
+        for entry in entries:
+            if entry.seq <= self.read_to:
+                continue
+            self.read_to = entry.seq
+            for reward in self._ledger.feed(entry):
+                for chain in self.chains:
+                    snapshot = chain.take(reward, self._ledger.fold_from)
+                    if snapshot is not None:
+                        yield snapshot
+        for chain in self.chains:
+            chain.learn()
 
 
 class LearnerPool:
     """Learns for all experiments that are running or paused, in one pass over the log.
 
-    Call `step`, publish what it returns, call `done`, wait, and again. The order of what is returned depends on the log
-    alone. A pool whose `step` raised is spent: make a new one, which resumes from what was stored.
+    Call `step`, or go through `steps`, publish what it returns, call `done`, wait, and again. What is returned of one
+    experiment depends on the log alone, and so does its order. A pool that raised is spent: make a new one, which
+    resumes from what was stored.
     """
 
     def __init__(self, reader: Reader, snapshots: SnapshotStore, page_size: int = 10_000) -> None:
         self._reader = reader
         self._snapshots = snapshots
         self._page_size = page_size
-        self._learners: dict[tuple[str, int], Learner] = {}
+        self._learners: dict[str, Learner] = {}
+        self._learning: frozenset[str] = frozenset()
+        self._catalog_revision = -1
         self._read_to = 0
 
     def step(self) -> list[Snapshot]:
-        """Read what is new in the log, and return the snapshots that were stored and are to be published, in order."""
-        states = [state for state in self._reader.states() if _learns(state)]
-        learning = {(state.experiment.experiment_id, state.epoch): state for state in states}
-        newcomers = {key: self._open(state) for key, state in learning.items() if key not in self._learners}
-        due = self._read(newcomers.values(), 0, self._read_to)
-        self._learners = {key: newcomers.get(key) or self._learners[key] for key in learning}
+        """Read what is new in the log, and return the snapshots that are to be published, in order."""
+        return list(self.steps())
+
+    def steps(self) -> Iterator[Snapshot]:
+        """Read what is new in the log, and yield the snapshots that are to be published, each once it is stored.
+
+        Where the live pointer of an experiment is not at the snapshot that its learner goes on from, that one is
+        first: a crash may have come between storing and publishing it.
+        """
+        yield from self._adopt()
         last_seq = self._reader.last_seq()
-        due += self._read(self._learners.values(), self._read_to, last_seq)
+        for page in self._pages(last_seq):
+            for learner in self._learners.values():
+                for snapshot in learner.feed(page):
+                    self._snapshots.add(snapshot)
+                    yield snapshot
         self._read_to = last_seq
-        return due
 
     def done(self) -> None:
         """Note that everything the last step returned was published."""
         self._snapshots.set_position(self._read_to)
 
-    def _open(self, state: ExperimentState) -> Learner:
-        """Return a learner that goes on after the newest snapshot of the epoch that verifies."""
-        for snapshot in reversed(self._snapshots.snapshots(state.experiment.experiment_id)):
-            if snapshot.epoch == state.epoch and _verifies(snapshot, state.experiment):
-                return Learner(state, snapshot)
-        return Learner(state)
+    def _adopt(self) -> Iterator[Snapshot]:
+        """Learn for what runs today, as it is defined today, and yield what should be live by now and is not."""
+        self._look()
+        for experiment_id in sorted(self._learning - self._learners.keys()):
+            learner = self._open(experiment_id)
+            if learner is not None:
+                self._learners[experiment_id] = learner
+                yield from _unpublished(learner)
 
-    def _read(self, learners: Iterable[Learner], after: int, to: int) -> list[Snapshot]:
-        learners = list(learners)
-        published_to = self._snapshots.position()
-        due = []
-        for entry in self._entries(after, to) if learners else ():
-            for learner in learners:
-                for snapshot in learner.feed((entry,)):
-                    # The resumed snapshot is due once more where a crash came between storing and publishing it.
-                    if snapshot is not learner.resume or entry.seq > published_to:
-                        self._snapshots.add(snapshot)
-                        due.append(snapshot)
-        return due
+    def _look(self) -> None:
+        """Find out what learns, where the registry has changed, and let go of what is defined otherwise by now."""
+        catalog_revision = self._reader.catalog_revision()
+        if catalog_revision == self._catalog_revision:
+            return
+        self._catalog_revision = catalog_revision
+        states = {state.experiment.experiment_id: state for state in self._reader.states() if _learns(state)}
+        self._learning = frozenset(states)
+        self._learners = {
+            name: learner
+            for name, learner in self._learners.items()
+            if name in states and _same_definition(learner.state, states[name])
+        }
 
-    def _entries(self, after: int, to: int) -> Iterator[Entry]:
+    def _open(self, experiment_id: str) -> Learner | None:
+        """Return a learner that goes on after the newest snapshots that verify, or None where there is nothing yet."""
+        first_seq = self._reader.first_seq(experiment_id)
+        state = self._reader.state(experiment_id) if first_seq else None
+        if state is None or not _learns(state):
+            return None
+        policies = _policies(state.experiment)
+        chains = [self._chain(experiment, state.epoch, is_shadow) for experiment, is_shadow in policies]
+        return Learner(state, chains, first_seq)
+
+    def _chain(self, experiment: Experiment, epoch: int, is_shadow: bool) -> Chain:
+        found = self._snapshots.newest(experiment.experiment_id, is_shadow=is_shadow)
+        resume = next((snapshot for snapshot in found if _verifies(snapshot, experiment)), None)
+        return Chain(experiment, epoch, resume or self._root(experiment, is_shadow), is_shadow=is_shadow)
+
+    def _root(self, experiment: Experiment, is_shadow: bool) -> Snapshot | None:
+        """Return the learned state that the experiment was given before its start, where it has a meaning yet."""
+        warm = None if is_shadow else self._reader.warm_start(experiment.experiment_id)
+        return warm if warm and _verifies(warm, experiment) else None
+
+    def _pages(self, to: int) -> Iterator[list[Entry | Passed]]:
+        wanted = Wanted.by(learner.state.experiment for learner in self._learners.values())
+        after = min((learner.read_to for learner in self._learners.values()), default=to)
         while after < to:
-            page = self._reader.entries(after, self._page_size)
-            yield from (entry for entry in page if entry.seq <= to)
+            page = self._reader.skim(wanted, after, min(self._page_size, to - after))
+            yield page
             after = page[-1].seq if page else to
 
 
 def _learns(state: ExperimentState) -> bool:
-    return state.experiment.policy.learns and state.status in _LEARNS_WHILE
+    return state.status in _LEARNS_WHILE and any(_policies(state.experiment))
+
+
+def _same_definition(before: ExperimentState, after: ExperimentState) -> bool:
+    return (before.revision, before.epoch) == (after.revision, after.epoch)
+
+
+def _policies(experiment: Experiment) -> Iterator[tuple[Experiment, bool]]:
+    """Yield the experiment as each of its policies that learn serves it, and whether that one is the shadow."""
+    if experiment.policy.learns:
+        yield experiment, False
+    shadowed = experiment.shadowed
+    if shadowed and shadowed.policy.learns:
+        yield shadowed, True
+
+
+def _unpublished(learner: Learner) -> Iterator[Snapshot]:
+    state = learner.state
+    for chain in learner.chains:
+        live = state.shadow_snapshot if chain.is_shadow else state.snapshot
+        is_held = state.pinned and not chain.is_shadow
+        if chain.latest is not None and chain.latest.hash != live and not is_held:
+            # Published in the epoch of today, in whichever it was written.
+            yield replace(chain.latest, epoch=state.epoch)
 
 
 def _verifies(snapshot: Snapshot, experiment: Experiment) -> bool:
+    """Whether learning can go on from a snapshot; one that means something else by now is no cause for alarm."""
+    if why_foreign(snapshot, experiment):
+        return False
     try:
         verify(snapshot, experiment)
     except SnapshotRefused as refused:
         _log.warning("the learner goes back to an earlier snapshot: %s", refused)
         return False
     return True
-
-
-def _probes(experiment: Experiment, blob: bytes, rewards: Sequence[Reward]) -> tuple[Probe, ...]:
-    # A policy of its own answers, because being asked changes the bytes that VW writes.
-    policy = learned_policy(experiment, blob)
-    names = tuple(variant.name for variant in experiment.variants)
-    return tuple(
-        Probe(context, names, tuple(map(float, policy.distribution(context, experiment.variants))))
-        for context in _last_contexts(rewards)
-    )
-
-
-def _last_contexts(rewards: Sequence[Reward]) -> list[Context]:
-    """Return the last few distinct contexts, the latest first."""
-    found: list[Context] = []
-    for reward in reversed(rewards):
-        context = dict(reward.assignment.context)
-        if context not in found:
-            found.append(context)
-        if len(found) == _N_PROBES:
-            break
-    return found
-
-
-def _answers(policy: Policy, experiment: Experiment, probe: Probe) -> bool:
-    """Whether a policy gives the probe's probabilities; NaN is none."""
-    by_name = {variant.name: variant for variant in experiment.variants}
-    try:
-        answer = policy.distribution(probe.context, [by_name[name] for name in probe.eligible])
-    except (PolicyFailed, KeyError):
-        return False
-    return len(answer) == len(probe.probabilities) and all(
-        abs(given - expected) <= PROBE_TOLERANCE for given, expected in zip(answer, probe.probabilities, strict=True)
-    )
-
-
-def _refused(snapshot: Snapshot, why: str) -> SnapshotRefused:
-    return SnapshotRefused(f"snapshot {snapshot.hash[:12]} of {snapshot.experiment_id!r} is refused: {why}")

@@ -19,6 +19,7 @@ from engine.funnel import Population, PopulationChange, PopulationState
 from engine.neighbours import depending_on
 from engine.population_rules import IN_USE, check_population, define_population
 from engine.ramping import place, ramp_after_edit, ramp_step
+from engine.snapshots import learns_alike
 
 _ACTIONS: Mapping[tuple[Status, Status], str] = {
     (Status.DRAFT, Status.RUNNING): "start",
@@ -53,6 +54,7 @@ def create(experiment: Experiment, author: Author) -> tuple[ExperimentState, Cha
 def update(state: ExperimentState, experiment: Experiment, etag: str, author: Author) -> tuple[ExperimentState, Change]:
     """Return the next revision; a change that moves units opens an epoch, except in a draft, where nobody is.
 
+    What was learned is kept, and a pinned snapshot stays pinned, as long as it means the same under the new definition.
     A ramp that was edited goes on from the last step that lets in nobody who is not in by now.
 
     Raises:
@@ -65,7 +67,7 @@ def update(state: ExperimentState, experiment: Experiment, etag: str, author: Au
     if state.status not in IN_USE:
         raise InvalidTransition(f"{state.experiment.experiment_id!r} is {state.status.value}: apply it under a new id")
     defined = define(experiment)
-    changed = replace(state, experiment=defined, revision=state.revision + 1)
+    changed = _knowing(state, replace(state, experiment=defined, revision=state.revision + 1))
     if state.status in HAS_UNITS:
         changed = ramp_after_edit(state, changed, author.at)
         changed = _in_next_epoch(changed) if moves_units(state, changed) else changed
@@ -192,7 +194,34 @@ def _because_of(change: PopulationChange) -> str:
 
 
 def _in_next_epoch(state: ExperimentState) -> ExperimentState:
-    return replace(state, epoch=state.epoch + 1, snapshot="")
+    return replace(state, epoch=state.epoch + 1)
+
+
+def _knowing(before: ExperimentState, after: ExperimentState) -> ExperimentState:
+    """Return an edited state with that of the learned state which still means the same under the new definition.
+
+    The rest is learned anew, from the whole log.
+    """
+    was, becomes = before.experiment, after.experiment
+    learned = after.snapshot if after.snapshot and learns_alike(was, becomes) else ""
+    shadows = was.shadowed, becomes.shadowed
+    is_alike = after.shadow_snapshot and shadows[0] and shadows[1] and learns_alike(shadows[0], shadows[1])
+    shadow = after.shadow_snapshot if is_alike else ""
+    return replace(after, snapshot=learned, shadow_snapshot=shadow, pinned=after.pinned and bool(learned))
+
+
+def signed(
+    after: ExperimentState, etag: str, author: Author, action: str, fields: tuple[str, ...]
+) -> tuple[ExperimentState, Change]:
+    """Return what a rule elsewhere made of a state, under its next etag; an empty `etag` takes whatever is there.
+
+    Raises:
+        InvalidRequest: nobody signs for it.
+        StaleEtag: somebody was faster.
+    """
+    if etag:
+        _check_etag(after, etag)
+    return _next(after, author, action, fields)
 
 
 def _check_etag(state: ExperimentState, etag: str) -> None:

@@ -1,4 +1,4 @@
-"""The rules of metrics, of the reward that is made of them, and of how they are to be read."""
+"""The rules of metrics, and of how they are to be read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from engine.experiments import Better, Experiment, FieldType, Looking, Metric, MetricKind, Role, by_outcome
+from engine.experiments import Experiment, FieldType, Looking
+from engine.metrics import Metric, MetricKind, Role, by_outcome
 
 MAX_WINDOW = timedelta(days=36_500)
 """The longest window or grace: an assignment's time plus its window must be a time."""
@@ -19,17 +20,23 @@ MAX_LOOKS = 50
 SUM_TOLERANCE = 1e-9
 """How far from 1 the sum of weights may be."""
 
-_HAPPENS = (MetricKind.CONVERSION, MetricKind.RETENTION)
-_SUMS = (MetricKind.COUNT, MetricKind.REVENUE)
+HAPPENS = (MetricKind.CONVERSION, MetricKind.RETENTION)
+"""Kinds that only ask whether there was an outcome."""
+
+SUMS = (MetricKind.COUNT, MetricKind.REVENUE)
+"""Kinds that add up the outcomes' values."""
+
+NPS_RANGE = (0.0, 10.0)
+"""The lowest and the highest score that an NPS is made of."""
+
 _MEANS_OF_SCORES = (MetricKind.CSAT, MetricKind.CES)
-_NPS_RANGE = (0.0, 10.0)
 
 _KINDS_WITH: Mapping[str, tuple[MetricKind, ...]] = {
     "per": (MetricKind.RATIO,),
     "after": tuple(kind for kind in MetricKind if kind is not MetricKind.RATIO),
-    "cap": (*_SUMS, MetricKind.QUANTILE),
-    "winsor": _SUMS,
-    "range": (*_SUMS, *_MEANS_OF_SCORES, MetricKind.NPS),
+    "cap": (*SUMS, MetricKind.QUANTILE),
+    "winsor": SUMS,
+    "range": (*SUMS, *_MEANS_OF_SCORES, MetricKind.NPS),
     "quantile": (MetricKind.QUANTILE,),
 }
 """Which kinds may have a field; any kind may have the fields that are not here."""
@@ -115,9 +122,9 @@ def _range_problems(metric: Metric) -> Iterator[str]:
     low, high = metric.range
     if not -math.inf < low < high < math.inf:
         yield f"the range of metric {metric.name!r} must be two numbers, the lower one first"
-    elif metric.kind is MetricKind.NPS and metric.range != _NPS_RANGE:
+    elif metric.kind is MetricKind.NPS and metric.range != NPS_RANGE:
         yield f"metric {metric.name!r} is of kind nps, whose scores range from 0 to 10: leave `range` out"
-    elif metric.kind in _SUMS and not low <= 0 <= high:
+    elif metric.kind in SUMS and not low <= 0 <= high:
         yield f"the range of metric {metric.name!r} must contain 0: so much do those bring who bring nothing"
     elif metric.cap is not None and metric.cap > high:
         yield f"the range of metric {metric.name!r} must contain its cap"
@@ -152,7 +159,7 @@ def _ratio_problems(experiment: Experiment, ratio: Metric) -> Iterator[str]:
         yield f"metric {ratio.name!r} is a ratio, so `of` and `per` must name two metrics, such as revenue and orders"
         return
     for part in filter(None, parts):
-        if part.kind not in (*_HAPPENS, *_SUMS):
+        if part.kind not in (*HAPPENS, *SUMS):
             yield (
                 f"metric {ratio.name!r} is a ratio and names {part.name!r}, which is of kind {part.kind.value}: "
                 "it must be conversion, count, revenue or retention"
@@ -180,44 +187,6 @@ def field_problems(experiment: Experiment, what: str, names: tuple[str, ...], ty
             yield f"{what} name {name!r}, which must be declared in `context` as a {type_.value} or flag"
         if count > 1:
             yield f"{what} name {name!r} {count} times: once is enough"
-
-
-def reward_problems(experiment: Experiment) -> Iterator[str]:
-    """Yield a sentence for every rule that the reward breaks."""
-    for term in experiment.reward:
-        metric = experiment.metric(term.metric)
-        if metric is None:
-            yield f"the reward names {term.metric!r}, which is no metric of it"
-        elif why := why_no_reward(metric):
-            yield why
-        if not 0 < term.weight <= 1:
-            yield f"the reward's weight of {term.metric!r} is {term.weight:g} and must be in (0, 1]"
-    total = sum(term.weight for term in experiment.reward)
-    if total > 1 + SUM_TOLERANCE:
-        yield f"the reward's weights sum to {total:g}, and 1 is the most"
-    yield from bad_names("reward of metric", (term.metric for term in experiment.reward))
-
-
-def why_no_reward(metric: Metric) -> str:
-    """Return why a metric can be no reward, or nothing where it can.
-
-    A reward is the sum over outcomes that follow one assignment, scaled to [0, 1], and more of it is better.
-
-    >>> why_no_reward(Metric("click"))
-    ''
-    >>> why_no_reward(Metric("basket", MetricKind.REVENUE))
-    "metric 'basket' is a reward, so it needs a `cap` that scales it to [0, 1]"
-    """
-    if metric.kind not in (*_HAPPENS, *_SUMS):
-        return (
-            f"metric {metric.name!r} is of kind {metric.kind.value}, which can be no reward: a reward is made of "
-            "conversion, retention, count or revenue"
-        )
-    if metric.better is Better.LOWER:
-        return f"metric {metric.name!r} is better when it is lower, so it can be no reward: a policy seeks more of it"
-    if metric.kind in _SUMS and metric.cap is None:
-        return f"metric {metric.name!r} is a reward, so it needs a `cap` that scales it to [0, 1]"
-    return ""
 
 
 def plan_problems(experiment: Experiment) -> Iterator[str]:

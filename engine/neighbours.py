@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from engine.candidate_rules import has_several_answers
 from engine.condition_rules import one_of
 from engine.edits import HAS_UNITS
 from engine.errors import InvalidExperiment, InvalidTransition
@@ -155,6 +156,8 @@ def _pair_problems(dependent: Experiment, required: Experiment, variants: tuple[
             yield f"has no variant {name!r}: {one_of(known)}"
     if required.draw_key is not DrawKey.UNIT:
         yield "does not draw by unit alone, so what a unit has there cannot be known: it must be a test, not sticky"
+    if has_several_answers(required):
+        yield "takes candidates or fills several slots, so what a unit has there is not one variant: it must be a test"
     if required.unit != dependent.unit:
         yield f"has the unit {required.unit!r} where {dependent.experiment_id!r} has {dependent.unit!r}"
     if _layer(required) and _layer(required) == _layer(dependent):

@@ -3,6 +3,10 @@
 Within one experiment all its metrics must agree to a value, where conversions and retentions, which only ask whether
 there was an outcome, agree to what the others do. Between experiments one that agrees is enough: what one team
 declares does not close the door to another team's outcomes.
+
+A score outside its range is refused, because nobody can have given it. An amount is let in whatever its metric's range
+or cap: those bound what an assignment's outcomes come to together, so a large order and its refund are both true. What
+they come to is cut when it is read (`engine.rewards`, `analysis.logs.metrics`).
 """
 
 from __future__ import annotations
@@ -11,7 +15,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from engine.errors import InvalidRequest
-from engine.experiments import Experiment, Metric, MetricKind, by_outcome
+from engine.experiments import Experiment
+from engine.metrics import Metric, MetricKind, by_outcome
 
 _ONLY_ASK_WHETHER = (MetricKind.CONVERSION, MetricKind.RETENTION)
 _HIGHEST_NPS = 10

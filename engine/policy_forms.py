@@ -7,10 +7,19 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from engine.blocks import Node
+from engine.blocks import Node, duration_text
 from engine.experiments import Experiment
-from engine.form_pieces import Reader, changed, condition, numbers_by_name, replaced, short
-from engine.specs import POLICY_SPECS, FixedSpec, PolicySpec, Rule, SegmentsSpec
+from engine.form_pieces import Reader, changed, condition, numbers_by_name, replaced, short, value_of, word
+from engine.specs import (
+    POLICY_SPECS,
+    Explorer,
+    FixedSpec,
+    LearnerType,
+    PolicySpec,
+    Posterior,
+    Rule,
+    SegmentsSpec,
+)
 
 
 def policy(node: Node) -> PolicySpec:
@@ -25,11 +34,18 @@ def policy(node: Node) -> PolicySpec:
 
 def policy_data(experiment: Experiment) -> object:
     """Return the word of its policy, with the settings that are not its defaults; nothing for an even test."""
-    policy = experiment.policy
+    written = _written(experiment.policy, experiment)
+    return None if written == FixedSpec.kind else written
+
+
+def shadow_data(experiment: Experiment) -> object:
+    """Return its shadow policy as the policy is written, or nothing where it has none."""
+    return _written(experiment.shadow, experiment) if experiment.shadow else None
+
+
+def _written(policy: PolicySpec, experiment: Experiment) -> str | dict[str, Any]:
     settings = _settings_data(policy, [variant.name for variant in experiment.variants])
-    if not settings:
-        return None if isinstance(policy, FixedSpec) else policy.kind
-    return {policy.kind: settings}
+    return {policy.kind: settings} if settings else policy.kind
 
 
 def _readers(spec: type[PolicySpec]) -> dict[str, Reader]:
@@ -42,6 +58,14 @@ def _settings_data(policy: PolicySpec, names: list[str]) -> dict[str, Any]:
         changed(policy, type(policy)()),
         weights=weights,
         otherwise=weights,
+        shares=weights,
+        publish_after=duration_text,
+        half_life=duration_text,
+        window=duration_text,
+        posterior=value_of,
+        explorer=value_of,
+        learner=value_of,
+        interactions=lambda all_parts: [list(parts) for parts in all_parts],
         rules=partial(_rules_data, names=names),
         prior=partial(_settings_data, names=names),
     )
@@ -70,6 +94,10 @@ def _rules_data(rules: tuple[Rule, ...], names: list[str]) -> list[dict[str, Any
     return [replaced(changed(rule, Rule({}, {})), weights=partial(_in_order, names=names)) for rule in rules]
 
 
+def _interactions(node: Node) -> tuple[tuple[str, ...], ...]:
+    return tuple(item.texts() for item in node.items("[[context, context, variant]]"))
+
+
 _SETTINGS: Mapping[str, Reader] = {
     "weights": numbers_by_name,
     "rules": _rules,
@@ -79,6 +107,22 @@ _SETTINGS: Mapping[str, Reader] = {
     "prior_alpha": Node.number,
     "prior_beta": Node.number,
     "gamma": Node.number,
+    "shares": numbers_by_name,
     "publish_every": Node.whole,
+    "publish_after": Node.duration,
+    "half_life": Node.duration,
+    "window": Node.duration,
+    "posterior": word(Posterior),
+    "prior_mean": Node.number,
+    "prior_weight": Node.number,
+    "epsilon": Node.number,
+    "width": Node.number,
+    "temperature": Node.number,
+    "explorer": word(Explorer),
+    "learner": word(LearnerType),
+    "n_models": Node.whole,
+    "n_first": Node.whole,
+    "learning_rate": Node.number,
+    "interactions": _interactions,
     "prior": _prior,
 }

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from engine.experiments import Experiment
 from engine.funnel_rules import in_one_form, problems_of_condition
+from engine.learning_rules import learning_problems, shadow_problems
 from engine.metric_rules import SUM_TOLERANCE
-from engine.specs import ContextualSpec, FixedSpec, PolicySpec, SegmentsSpec, ThompsonSpec
+from engine.specs import FixedSpec, LearningSpec, PolicySpec, SegmentsSpec
 
 
 def policy_in_one_form(policy: PolicySpec) -> PolicySpec:
@@ -17,8 +18,8 @@ def policy_in_one_form(policy: PolicySpec) -> PolicySpec:
     match policy:
         case SegmentsSpec():
             return _segments_in_one_form(policy)
-        case ThompsonSpec() | ContextualSpec() if policy.prior:
-            return replace(policy, prior=_segments_in_one_form(policy.prior))
+        case LearningSpec(prior=SegmentsSpec() as prior):
+            return replace(policy, prior=_segments_in_one_form(prior))
         case _:
             return policy
 
@@ -28,14 +29,23 @@ def _segments_in_one_form(policy: SegmentsSpec) -> SegmentsSpec:
 
 
 def policy_problems(experiment: Experiment) -> Iterator[str]:
-    """Yield a sentence for every rule that the policy breaks."""
-    match experiment.policy:
-        case FixedSpec() as policy:
+    """Yield a sentence for every rule that the policy breaks, or its shadow, which obeys the same ones."""
+    yield from _problems_of(experiment, experiment.policy)
+    if experiment.shadow:
+        for problem in _problems_of(experiment, experiment.shadow):
+            yield f"the shadow: {problem}"
+    if isinstance(experiment.shadow, LearningSpec):
+        yield from shadow_problems(experiment.shadow)
+
+
+def _problems_of(experiment: Experiment, policy: PolicySpec) -> Iterator[str]:
+    match policy:
+        case FixedSpec():
             yield from _fixed_problems(experiment, policy.weights)
-        case SegmentsSpec() as policy:
+        case SegmentsSpec():
             yield from _segments_problems(experiment, policy)
-        case ThompsonSpec() | ContextualSpec() as policy:
-            yield from _learning_problems(policy)
+        case LearningSpec():
+            yield from learning_problems(experiment, policy)
             if policy.prior:
                 yield from _prior_problems(experiment, policy.prior)
 
@@ -96,16 +106,3 @@ def _some_problems(experiment: Experiment, what: str, weights: Mapping[str, floa
     yield from _sum_problems(f"the weights of {what}", weights)
     if weights.keys() <= set(experiment.killed):
         yield f"{what} would have nobody left to give: all its variants are killed, so change it first"
-
-
-def _learning_problems(policy: ThompsonSpec | ContextualSpec) -> Iterator[str]:
-    if not 0 < policy.floor <= 1:
-        yield f"the floor is {policy.floor:g} and must be in (0, 1]: the total that all variants share"
-    if not 0 <= policy.control_share < 1:
-        yield f"the control share is {policy.control_share:g} and must be in [0, 1)"
-    if policy.publish_every < 1:
-        yield "`publish_every` must be at least 1"
-    if isinstance(policy, ThompsonSpec) and not all(1 <= n < math.inf for n in (policy.prior_alpha, policy.prior_beta)):
-        yield "the prior's alpha and beta must be at least 1, and finite"
-    if isinstance(policy, ContextualSpec) and not 0 < policy.gamma < math.inf:
-        yield "gamma must be a positive number"

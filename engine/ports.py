@@ -6,7 +6,7 @@ of their own. Entries and states are immutable; what was handed in or out is nev
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from engine.columns import Columns, Ints
 from engine.experiments import Change, Experiment, ExperimentState, ExposureRule
 from engine.funnel import ForcedUnit, Population, PopulationChange, PopulationState
 from engine.records import Assignment, Contact, Entry, Kept, Outcome, Snapshot, Unit
+from engine.skimming import Passed, Wanted
 
 
 class Store(Protocol):
@@ -29,8 +30,10 @@ class Store(Protocol):
         An assignment is known by (assignment_id, slot), an exposure likewise, an outcome by its outcome_id. A known
         one with the same content (for an assignment: the same request_digest) is DUPLICATE, with another content
         CONFLICT; in both cases the earlier row stands and is returned. An exposure or outcome whose assignment is not
-        in the log is kept as UNMATCHED. Also within one call the first of two stands. An erasure takes the plain id
-        out of the table of units, and the contexts and request ids out of the unit's rows.
+        in the log is kept as UNMATCHED. Also within one call the first of two stands. The slots of an assignment are
+        one answer: where the first is not new, further ones that come with it are not kept, and have its status and
+        row. An erasure takes the plain id out of the table of units, and the contexts and request ids out of the
+        unit's rows.
 
         Raises:
             StoreUnavailable: the commit failed.
@@ -74,10 +77,20 @@ class Store(Protocol):
         The plain unit id goes into the table of units alone. An erasure of the unit ends it.
         """
 
-    def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
-        """Make `snapshot` the experiment's live one if it is still in `epoch`; etag and history stay as they are.
+    def point(self, experiment_id: str, epoch: int, snapshot: str, *, is_shadow: bool = False) -> None:
+        """Make `snapshot` the live one, or the shadow's, if the experiment is still in `epoch`.
+
+        Etag and history stay as they are.
 
         A learner publishes often, and a person's change must not fail because of it.
+        """
+
+    def warm(self, snapshot: Snapshot, state: ExperimentState, change: Change, expected_etag: str) -> None:
+        """Keep what a draft begins with, in place of what was kept for it, and save `state` and `change` with it.
+
+        Raises:
+            StaleEtag: the stored etag is another one.
+            StoreUnavailable: the commit failed.
         """
 
     def close(self) -> None:
@@ -93,14 +106,20 @@ class Reader(Protocol):
     def entries(self, after: int = 0, limit: int = 10_000) -> list[Entry]:
         """Return the entries with seq > `after` in the order of seq, at most `limit`, whatever their kind."""
 
+    def skim(self, wanted: Wanted, after: int = 0, limit: int = 10_000) -> list[Entry | Passed]:
+        """Return what `entries` does, with all that is not wanted passed over."""
+
     def last_seq(self) -> int:
         """Return the highest seq in the log, or 0."""
+
+    def first_seq(self, experiment_id: str) -> int:
+        """Return the seq of an experiment's first assignment in the log, or 0 where it has none."""
 
     def assignment(self, assignment_id: str, slot: int = 0) -> Assignment | None:
         """Return one assignment, or None."""
 
-    def assignments(self, ids: Sequence[str]) -> Mapping[str, Assignment]:
-        """Return those of these assignments that are in the log, by id; of several slots the first one."""
+    def assignments(self, ids: Sequence[str]) -> Mapping[str, tuple[Assignment, ...]]:
+        """Return those of these assignments that are in the log, by id: their slots from 0 on, in order."""
 
     def columns(
         self, table: str, names: Sequence[str], experiment_id: str = "", *, after: int = 0, until: int | None = None
@@ -126,6 +145,12 @@ class Reader(Protocol):
             InvalidRequest: a field is not declared, or is a list of texts.
         """
 
+    def shadows(self, experiment_id: str) -> Columns:
+        """Return what the shadow policy would have drawn from: `seq`, `eligible`, `distribution`, in the order of seq.
+
+        The two latter are as in the columns of assignments, of which those are here that have any.
+        """
+
     def voided(self) -> Ints:
         """Return the seqs of the outcomes that a later one took back, ascending."""
 
@@ -146,6 +171,9 @@ class Reader(Protocol):
 
     def definition(self, experiment_id: str, revision: int) -> Experiment | None:
         """Return a revision's definition, or None."""
+
+    def warm_start(self, experiment_id: str) -> Snapshot | None:
+        """Return what the experiment began with, or None; it may have been learned for another definition."""
 
     def history(self, experiment_id: str) -> list[Change]:
         """Return the changes of an experiment, oldest first."""
@@ -169,7 +197,7 @@ class Reader(Protocol):
         """Return the unit's exposures after `since` in these experiments, oldest first, of its remembered rows.
 
         Rows that are drawn, cached or forced count. Where the rule says so, an exposure is the assignment itself, else
-        what was reported for it.
+        the first that was reported for any of its slots.
         """
 
     def reacted(self, unit: Unit, outcome: str, contacts: Sequence[Contact]) -> bool:
@@ -192,13 +220,23 @@ class SnapshotStore(Protocol):
     """The learner's own file: snapshots, and how far the learner is. One process writes it, others read."""
 
     def add(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot; one that is there already (the same hash, experiment and epoch) is left as it is."""
+        """Keep a snapshot.
 
-    def snapshot(self, experiment_id: str, epoch: int, hash: str) -> Snapshot | None:
-        """Return a snapshot, or None. Its hash is not verified here."""
+        One that is there already (the same hash, experiment, epoch, and whether it is the shadow's) is left as it is,
+        unless its content was damaged.
+        """
+
+    def snapshot(self, experiment_id: str, hash: str) -> Snapshot | None:
+        """Return a snapshot, or None; of several epochs the latest. Its hash is not verified here."""
 
     def snapshots(self, experiment_id: str) -> list[Snapshot]:
         """Return all snapshots of an experiment in the order in which they were added."""
+
+    def newest(self, experiment_id: str, *, is_shadow: bool = False) -> Iterator[Snapshot]:
+        """Yield all snapshots of an experiment, or of its shadow, the newest first, each read when it is asked for."""
+
+    def matching(self, experiment_id: str, prefix: str) -> list[str]:
+        """Return the hashes of an experiment's snapshots that begin with these hex digits, ascending."""
 
     def set_position(self, seq: int) -> None:
         """Note that every entry up to `seq` was read, and what came of it published."""

@@ -16,6 +16,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b, sha256
+from operator import sub
+
+import numpy as np
 
 from engine.clock import to_micros
 from engine.errors import PolicyFailed
@@ -29,8 +32,12 @@ HASH_VERSION = 1
 DRAW_VERSION = 1
 """Changes when the same number no longer gives the same variant."""
 
+_FEW = 32
+"""Up to so many variants a loop is faster than what looks at all of them together."""
+
 _ID_BYTES = 16
 _TIME_BYTES = 6
+_ASSIGNMENTS = blake2b(digest_size=_ID_BYTES, person=b"assignment")
 # Not the module uuid, which takes as long as the draw itself.
 _UUID7 = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
@@ -60,11 +67,11 @@ def joined(parts: Iterable[str | bytes]) -> bytes:
     >>> joined(["no", b"!"]) == bytes([0, 0, 0, 2]) + b"no" + bytes([0, 0, 0, 1]) + b"!"
     True
     """
-    data = b""
+    data: list[bytes] = []
     for part in parts:
         piece = part.encode() if isinstance(part, str) else part
-        data += len(piece).to_bytes(4, "big") + piece
-    return data
+        data += (len(piece).to_bytes(4, "big"), piece)
+    return b"".join(data)
 
 
 def integer(purpose: str, *parts: str | bytes, key: bytes = b"") -> int:
@@ -93,9 +100,9 @@ class Numbers:
 
 
 @lru_cache(maxsize=10_000)
-def numbers(purpose: str, *parts: str | bytes) -> Numbers:
+def numbers(purpose: str, *parts: str | bytes, key: bytes = b"") -> Numbers:
     """Return the numbers of a purpose and its first parts: the same object for the same ones."""
-    return Numbers(purpose, *parts)
+    return Numbers(purpose, *parts, key=key)
 
 
 def share_weight(share: float) -> int:
@@ -119,19 +126,42 @@ def quantise(probabilities: Sequence[float], floor: float = 0.0, *, zeros: bool 
     >>> [weight / ONE for weight in quantise([0.5, 0.5, 0.0], floor=0.3)][2] > 0.0999
     True
     """
-    total = _checked_sum(probabilities)
-    spread = floor / len(probabilities)
-    exact = [((1.0 - floor) * probability / total + spread) * ONE for probability in probabilities]
-    weights = [0 if zeros and not value else max(1, int(value)) for value in exact]
+    total, least = _checked(probabilities)
+    kept, spread = 1.0 - floor, floor / len(probabilities)
+    # What is smallest stays so: where its weight is not 0, none is.
+    has_zeros = (kept * least / total + spread) * ONE < 1
+    if len(probabilities) > _FEW and not has_zeros:
+        return _quantised_together(probabilities, total, kept, spread)
+    exact = [(kept * probability / total + spread) * ONE for probability in probabilities]
+    weights = list(map(int, exact))
+    if has_zeros:
+        weights = [weight or int(not zeros or value > 0) for weight, value in zip(weights, exact, strict=True)]
     _settle(weights, exact)
     return tuple(weights)
 
 
-def _checked_sum(probabilities: Sequence[float]) -> float:
-    total = math.fsum(probabilities)
-    if not len(probabilities) or not math.isfinite(total) or min(probabilities) < 0 or abs(total - 1.0) > 1e-6:
+def _quantised_together(probabilities: Sequence[float], total: float, kept: float, spread: float) -> tuple[int, ...]:
+    """Return what the loop would: the same operations in the same order, so the same bits, on all at once."""
+    exact = np.array(probabilities, np.float64)
+    exact *= kept
+    exact /= total
+    exact += spread
+    exact *= ONE
+    weights = exact.astype(np.int64)
+    spare = ONE - int(np.add.reduce(weights))
+    if spare < 0:
+        weights[weights.argmax()] += spare
+    else:
+        weights[(weights - exact).argsort(kind="stable")[:spare]] += 1
+    return tuple(weights.tolist())
+
+
+def _checked(probabilities: Sequence[float]) -> tuple[float, float]:
+    """Return the sum and the least of probabilities."""
+    total, least = math.fsum(probabilities), min(probabilities, default=-1.0)
+    if least < 0 or not math.isfinite(total) or abs(total - 1.0) > 1e-6:
         raise PolicyFailed(f"the policy's answer is not a distribution: it sums to {total!r}")
-    return total
+    return total, least
 
 
 def _settle(weights: list[int], exact: Sequence[float]) -> None:
@@ -140,8 +170,8 @@ def _settle(weights: list[int], exact: Sequence[float]) -> None:
     if spare < 0:
         weights[max(range(len(weights)), key=weights.__getitem__)] += spare
         return
-    by_remainder = sorted(range(len(weights)), key=lambda index: weights[index] - exact[index])
-    for index in by_remainder[:spare]:
+    short = list(map(sub, weights, exact))
+    for index in sorted(range(len(weights)), key=short.__getitem__)[:spare]:
         weights[index] += 1
 
 
@@ -174,7 +204,7 @@ def without(distribution: Sequence[int], number: int, index: int) -> tuple[tuple
     True
     """
     others = [weight for place, weight in enumerate(distribution) if place != index]
-    shares = _apportioned(distribution[index], others)
+    shares = apportioned(distribution[index], others)
     kept = [weight + share for weight, share in zip(others, shares, strict=True)]
     fallen, offset = _place(distribution, number)
     if fallen == index:
@@ -185,8 +215,12 @@ def without(distribution: Sequence[int], number: int, index: int) -> tuple[tuple
     return tuple(kept), sum(kept[:to]) + offset
 
 
-def _apportioned(whole: int, weights: Sequence[int]) -> list[int]:
-    """Return whole numbers in proportion to the weights that sum to `whole`, by largest remainder."""
+def apportioned(whole: int, weights: Sequence[int]) -> list[int]:
+    """Return whole numbers in proportion to the weights that sum to `whole`, by largest remainder.
+
+    >>> apportioned(10, [1, 1, 2])
+    [3, 2, 5]
+    """
     total = sum(weights)
     shares = [whole * weight // total for weight in weights]
     by_remainder = sorted(range(len(weights)), key=lambda place: -(whole * weights[place] % total))
@@ -207,7 +241,9 @@ def unit_number(seed: str, unit_type: str, unit_id: str, eligible: Sequence[str]
     The distribution is a part of the key: a unit's number is reused only while its distribution is byte-identical, so
     a change of weights is a fresh draw and the logged propensity stays conditional on everything before it.
     """
-    return numbers("draw-unit", seed, unit_type).of(unit_id, _key_of(tuple(eligible), tuple(distribution)))
+    # What many requests bring along is rarely the same again: it is not worth its place in memory.
+    key_of = _key_of if len(eligible) <= _FEW else _key_of.__wrapped__
+    return numbers("draw-unit", seed, unit_type).of(unit_id, key_of(tuple(eligible), tuple(distribution)))
 
 
 @lru_cache(maxsize=4096)
@@ -218,7 +254,12 @@ def _key_of(eligible: tuple[str, ...], distribution: tuple[int, ...]) -> bytes:
 
 def assignment_number(secret: bytes, seed: str, assignment_id: str, slot: int) -> int:
     """Return the number of a draw by assignment, under a secret, so that no caller can choose its luck."""
-    return integer("draw-assignment", seed, assignment_id, slot.to_bytes(4, "big"), key=secret)
+    return numbers("draw-assignment", seed, key=secret).of(assignment_id, _part_of(slot))
+
+
+@lru_cache(maxsize=256)
+def _part_of(slot: int) -> bytes:
+    return joined([slot.to_bytes(4, "big")])
 
 
 def group_number(seed: str, unit_type: str, unit_id: str, control_weight: int) -> int:
@@ -231,12 +272,10 @@ def assignment_id(request_id: str, experiment_id: str) -> str:
 
     Where the request id is a UUIDv7, its milliseconds lead, so that ids arrive in the order of the log's index.
     """
-    named = digest("assignment", request_id, experiment_id)
-    return (_time_of(request_id) + named)[:_ID_BYTES].hex()
-
-
-def _time_of(request_id: str) -> bytes:
-    return bytes.fromhex(request_id[:8] + request_id[9:13]) if _UUID7.fullmatch(request_id) else b""
+    named = _ASSIGNMENTS.copy()
+    named.update(joined((request_id, experiment_id)))
+    time = bytes.fromhex(request_id[:8] + request_id[9:13]) if _UUID7.fullmatch(request_id) else b""
+    return (time + named.digest())[:_ID_BYTES].hex()
 
 
 def request_id(at: datetime, name: str = "") -> str:
@@ -267,4 +306,12 @@ def content_hash(blob: bytes) -> str:
 @lru_cache(maxsize=100_000)
 def feature_index(namespace: str, name: str, bits: int) -> int:
     """Return the index of a feature in [0, 2**bits)."""
-    return int.from_bytes(digest("feature", namespace, name, size=8), "big") & ((1 << bits) - 1)
+    hashed = _features_of(namespace).copy()
+    hashed.update(joined([name]))
+    return int.from_bytes(hashed.digest(), "big") & ((1 << bits) - 1)
+
+
+@lru_cache(maxsize=1024)
+def _features_of(namespace: str) -> blake2b:
+    """Return a hash that has taken a namespace in: there are few, and many names in each."""
+    return blake2b(joined([namespace]), digest_size=8, person=b"feature")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from engine import drawing, randomness, undrawn
+from engine import drawing, predictions, randomness, undrawn
 from engine.admission import TRAFFIC, Admission
-from engine.catalog import FindSnapshot, Live, live, restore
+from engine.catalog import FindSnapshot, Live, live, restore, restore_shadow
 from engine.errors import PolicyFailed, SnapshotRefused
 from engine.experiments import Experiment, ExperimentState, Status, Variant
 from engine.explanation import Explanation, Step, Verdict
@@ -45,6 +46,7 @@ class Recomputer:
         self._reader = reader
         self._find_snapshot = find_snapshot
         self._restored = lru_cache(maxsize=_N_RESTORED)(self._restore)
+        self._restored_shadow = lru_cache(maxsize=_N_RESTORED)(self._restore_shadow)
 
     def explain(self, row: Assignment) -> Explanation:
         """Return how the row came about, and whether it comes out the same again."""
@@ -92,13 +94,16 @@ class Recomputer:
     def _steps(self, row: Assignment) -> tuple[Step, ...]:
         try:
             known = self._restored(row.experiment_id, row.revision, row.epoch, row.snapshot, row.population)
-            base, weights = _base(row, known)
-            number = self._number(row, known.experiment, base, weights)
-            names, weights, number = drawing.settled(known.experiment, base, weights, number)
+            base = _eligible(row, known)
+            weights = drawing.distribution(known.live, row.group, row.context, base)
+            number = drawing.drawn_number(known.experiment, self._key(row), _names(base), weights)
+            names, weights, number = drawing.settled(known.experiment, _names(base), weights, number)
             return (
                 *_funnel(row, known),
                 _group(row, known.experiment),
                 _context(row),
+                *self._slots(row),
+                *predictions.predicted(known.live.policy, row, base),
                 _distribution(row, known.experiment, (names, weights) == (row.eligible, row.distribution)),
                 Step(
                     "number",
@@ -106,33 +111,57 @@ class Recomputer:
                     number == row.drawn,
                 ),
                 _draw(row),
+                *predictions.because(known.live.policy, row, base),
+                *self._shadow(row, [variant for variant in base if variant.name in names]),
             )
         except SnapshotRefused as refused:
             return (Step("snapshot", str(refused), holds=False),)
         except (PolicyFailed, LookupError, ValueError) as error:
             return (Step("row", f"no draw could have left it: {error}", holds=False),)
 
+    def _slots(self, row: Assignment) -> tuple[Step, ...]:
+        """Return what the slots before were filled with: none of it may have been drawn once more."""
+        if not row.slot:
+            return ()
+        rows = [self._reader.assignment(row.assignment_id, slot) for slot in range(row.slot)]
+        before = [earlier.variant for earlier in rows if earlier is not None]
+        holds = len(before) == row.slot and not {*before} & {*row.eligible}
+        return (Step("slot", f"{row.slot + 1}, after {', '.join(before) or 'none'}", holds),)
+
+    def _shadow(self, row: Assignment, eligible: list[Variant]) -> tuple[Step, ...]:
+        """Return what the shadow would have drawn from, made again from its own snapshot."""
+        if not row.shadow_distribution:
+            return ()
+        asked = row.experiment_id, row.revision, row.epoch, row.shadow_snapshot, row.population
+        try:
+            shaded = self._restored_shadow(*asked)
+            weights = drawing.shadow_distribution(shaded, row.context, eligible)
+        except (SnapshotRefused, PolicyFailed) as error:
+            return (Step("shadow", str(error), holds=False),)
+        shadowed = shaded.experiment.shadowed
+        policy = _policy(replace(row, snapshot=row.shadow_snapshot), shadowed) if shadowed else "none is declared"
+        shares = _shares(row.eligible, row.shadow_distribution)
+        return (Step("shadow", f"{policy}: {shares}", weights == row.shadow_distribution),)
+
     def _restore(self, experiment_id: str, revision: int, epoch: int, snapshot: str, shared: int) -> Known:
+        definition, among = self._definition(experiment_id, revision, shared)
+        state = ExperimentState(definition, Status.RUNNING, revision, epoch, "", snapshot)
+        return Known(live(state, restore(state, among, self._find_snapshot), among), among.population)
+
+    def _restore_shadow(self, experiment_id: str, revision: int, epoch: int, snapshot: str, shared: int) -> Live:
+        definition, among = self._definition(experiment_id, revision, shared)
+        state = ExperimentState(definition, Status.RUNNING, revision, epoch, "", shadow_snapshot=snapshot)
+        return live(state, None, among, restore_shadow(state, among, self._find_snapshot))
+
+    def _definition(self, experiment_id: str, revision: int, shared: int) -> tuple[Experiment, PopulationState]:
         definition, population = self._reader.definition(experiment_id, revision), self._reader.population_at(shared)
         if definition is None or population is None:
             what = f"revision {revision} of {experiment_id!r}" if definition is None else f"population {shared}"
             raise SnapshotRefused(f"{what} is not in the registry")
-        state = ExperimentState(definition, Status.RUNNING, revision, epoch, "", snapshot)
-        among = PopulationState(population, shared)
-        return Known(live(state, restore(state, among, self._find_snapshot), among), population)
+        return definition, PopulationState(population, shared)
 
-    def _number(
-        self, row: Assignment, experiment: Experiment, eligible: tuple[str, ...], weights: tuple[int, ...]
-    ) -> int:
-        return drawing.drawn_number(
-            experiment,
-            self._reader.secret,
-            unit=row.unit,
-            assignment_id=row.assignment_id,
-            slot=row.slot,
-            eligible=eligible,
-            weights=weights,
-        )
+    def _key(self, row: Assignment) -> drawing.Key:
+        return drawing.Key(self._reader.secret, row.unit, row.assignment_id, row.slot)
 
 
 def _judged(steps: tuple[Step, ...]) -> Explanation:
@@ -194,25 +223,37 @@ def _context(row: Assignment) -> Step:
     return Step("context", seen or "empty")
 
 
-def _base(row: Assignment, known: Known) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Return the eligible variants and weights before the killing of variants."""
+def _eligible(row: Assignment, known: Known) -> list[Variant]:
+    """Return the variants that were drawn among, before the killing of variants."""
+    if known.experiment.candidates is not None:
+        brought = {each.name: Variant(each.name, features=each.features) for each in row.candidates}
+        return [_one_of(brought, name) for name in row.eligible]
     among = {variant.name for variant in drawing.eligible_variants(known.experiment, row.group, frozenset())}
     names = {*row.eligible, *(set(known.experiment.killed) & among)}
     variants = [variant for variant in known.experiment.variants if variant.name in names]
     if len(variants) < len(names):
         raise LookupError(f"there is no variant {min(names - {variant.name for variant in variants})!r}")
-    return _names(variants), drawing.distribution(known.live, row.group, row.context, variants)
+    return variants
 
 
-def _names(variants: list[Variant]) -> tuple[str, ...]:
+def _one_of(brought: Mapping[str, Variant], name: str) -> Variant:
+    if name not in brought:
+        raise LookupError(f"no candidate {name!r} was brought")
+    return brought[name]
+
+
+def _names(variants: Sequence[Variant]) -> tuple[str, ...]:
     return tuple(variant.name for variant in variants)
 
 
 def _distribution(row: Assignment, experiment: Experiment, holds: bool) -> Step:
-    shares = ", ".join(
-        f"{name} {weight / randomness.ONE:.4g}" for name, weight in zip(row.eligible, row.distribution, strict=True)
-    )
+    shares = _shares(row.eligible, row.distribution)
     return Step("distribution", f"{_policy(row, experiment)}: {shares}", holds)
+
+
+def _shares(names: Sequence[str], weights: Sequence[int]) -> str:
+    shares = (weight / randomness.ONE for weight in weights)
+    return predictions.listed(zip(names, shares, strict=True), ".4g")
 
 
 def _policy(row: Assignment, experiment: Experiment) -> str:

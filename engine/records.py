@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 
 from engine.randomness import DRAW_VERSION, HASH_VERSION, ONE
@@ -160,7 +160,8 @@ class Assignment:
     `eligible` and `distribution` are in the same order and empty where nothing was drawn; the weights sum to 2**32
     and are conditional on `group`. `assignment_id` is 32 hex digits, or empty where the answer is not logged.
     `population` is the revision of what all experiments share. `is_remembered` says that later answers to this unit may
-    depend on the row; `kept_from` is the id of the draw that a sticky answer repeats.
+    depend on the row; `kept_from` is the id of the draw that a sticky answer repeats. `shadow_distribution` is what the
+    shadow policy would have drawn from, over the same eligible variants; empty where there is none.
     """
 
     experiment_id: str
@@ -189,6 +190,8 @@ class Assignment:
     population: int = 0
     is_remembered: bool = False
     kept_from: str = ""
+    shadow_snapshot: str = ""
+    shadow_distribution: tuple[int, ...] = ()
     source: Source = Source.LIVE
     keep_probability: float = 1.0
     hash_version: int = HASH_VERSION
@@ -262,10 +265,9 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """An exposure of a unit that counts for caps and rests."""
+    """An answer that counts for caps and rests; where exposures are reported, from the first of any of its slots on."""
 
     assignment_id: str
-    slot: int
     experiment_id: str
     exposed_at: datetime
 
@@ -313,14 +315,16 @@ class Probe:
     context: Context
     eligible: tuple[str, ...]
     probabilities: tuple[float, ...]
+    candidates: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Immutable learned state of a policy, named by the SHA-256 of `blob`.
 
-    `watermark` is the key of the last reward in it, `n_rewards` how many it learned from in this epoch, `schema` a
-    digest of the fields and variants that it understands.
+    `epoch` is the one in which it was written, `watermark` the key of the last reward in it, `n_rewards` how many it
+    learned from, `n_warm` how many lessons it was given before those. `schema` is a digest of the fields, variants and
+    reward that it understands. A learner that goes on from it reads the log from `fold_from` on.
     """
 
     hash: str
@@ -335,3 +339,10 @@ class Snapshot:
     arguments: tuple[str, ...]
     schema: str
     probes: tuple[Probe, ...]
+    is_shadow: bool = False
+    n_warm: int = 0
+    fold_from: int = 0
+
+
+BEFORE_THE_LOG = (datetime.fromtimestamp(0, UTC), "", 0)
+"""The watermark of what was learned before the log began."""

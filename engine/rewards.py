@@ -1,314 +1,102 @@
-"""Outcomes become rewards: windows, aggregation, defaults, maturity.
+"""What outcomes are worth: aggregation, default, weights and scale.
 
-A reward is settled once, at a fixed age of its exposure. A policy that learned a success when it happened and a
-failure when its window closed would see the successes of the last days without their failures, and would favour
-whatever converts fast.
+Which outcomes are an assignment's, and when it is of age, is the ledger's business.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from functools import reduce
-from heapq import heappop, heappush
-from itertools import count
-from typing import Any
 
 from engine.errors import InvalidExperiment
-from engine.experiments import Experiment, ExposureRule, Metric, MetricKind
-from engine.metric_rules import why_no_reward
-from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reason, Reward
-from engine.timeline import Observed, Row, Timeline, add, drop
-
-_Key = tuple[str, int]
-"""An assignment's id and slot."""
+from engine.experiments import Experiment
+from engine.metrics import Aggregation, Metric, MetricKind
+from engine.reward_rules import default_scale, why_no_reward, worth_limits
 
 
-def metric_value(metric: Metric, values: Sequence[float]) -> float:
-    """Return in [0, 1] what the standing outcomes of one assignment are worth in one metric.
+def metric_value(metric: Metric, values: Sequence[float], aggregation: Aggregation = Aggregation.SUM) -> float:
+    """Return in [-1, 1] what the standing outcomes of one assignment are worth in one metric; without any, 0.
 
-    A conversion or retention is 1 if there is any outcome; a count or revenue is its sum, not below 0 and at most
-    `cap`, divided by `cap`.
+    `values` are in the order in which they occurred. A conversion or retention is 1 if there is any. The others are
+    aggregated, cut to [0, cap] or to the metric's range (an NPS: 0 to 10), and divided by the limit further from 0:
+    below 0 only where the range says that it can be.
 
     Raises:
-        InvalidExperiment: it has no such scale, as a sum without a cap or a score.
+        InvalidExperiment: it has no such scale, or no such aggregation.
 
-    >>> from engine.experiments import MetricKind
     >>> metric_value(Metric("click"), [1.0, 1.0])
     1.0
-    >>> metric_value(Metric("basket", MetricKind.REVENUE, cap=200.0), [80.0, -30.0])
-    0.25
+    >>> basket = Metric("basket", MetricKind.REVENUE, cap=200.0)
+    >>> metric_value(basket, [80.0, -30.0]), metric_value(basket, [80.0, -30.0], Aggregation.MAX)
+    (0.25, 0.4)
+    >>> metric_value(Metric("margin", MetricKind.REVENUE, range=(-10.0, 10.0)), [-3.0, -1.0], Aggregation.MAX)
+    -0.1
     """
     if metric.kind in (MetricKind.CONVERSION, MetricKind.RETENTION):
         return 1.0 if values else 0.0
-    if metric.cap is None:
-        raise InvalidExperiment(why_no_reward(metric))
+    # Whether the metric is a gain or a cost is the weight's business.
+    if why := why_no_reward(metric, -1.0, aggregation):
+        raise InvalidExperiment(why)
+    low, high = worth_limits(metric) or (0.0, 1.0)
+    if not values:
+        return 0.0
+    return min(high, max(low, _aggregated(values, aggregation))) / max(abs(low), abs(high))
+
+
+def _aggregated(values: Sequence[float], aggregation: Aggregation) -> float:
+    match aggregation:
+        case Aggregation.FIRST:
+            return values[0]
+        case Aggregation.LAST:
+            return values[-1]
+        case Aggregation.MAX:
+            return max(values)
+        case Aggregation.MEAN:
+            return _sum(values) / len(values)
+        case Aggregation.SUM:
+            return _sum(values)
+
+
+def _sum(values: Sequence[float]) -> float:
     # Not sum(), which rounds differently from Python 3.12 on; not fsum(), which raises where a sum is too large.
-    return _unit_interval(reduce(operator.add, values, 0.0) / metric.cap)
+    return reduce(operator.add, values, 0.0)
 
 
 def reward_of(experiment: Experiment, values_by_metric: Mapping[str, Sequence[float]]) -> float:
-    """Return the reward in [0, 1] of one assignment: the sum of weight times `metric_value` over the reward's terms.
+    """Return the reward in [0, 1] of one assignment: the sum of weight times `metric_value` over its terms, scaled.
 
-    A metric that is not among the values earned nothing.
+    The values of a metric are in the order in which they occurred. A metric that is not among them adds nothing; an
+    assignment without an outcome in any term has `reward_default` in place of the sum.
 
-    >>> from engine.experiments import RewardTerm, Variant
-    >>> metrics = (Metric("click"), Metric("purchase"))
-    >>> terms = (RewardTerm("click", 0.2), RewardTerm("purchase", 0.8))
+    >>> from engine.experiments import Variant
+    >>> from engine.metrics import RewardTerm
+    >>> metrics = (Metric("click"), Metric("purchase"), Metric("complaint"))
+    >>> terms = (RewardTerm("click", 0.2), RewardTerm("purchase", 0.8), RewardTerm("complaint", -1.0))
     >>> hero = Experiment("hero", (Variant("plain"), Variant("bold")), metrics, reward=terms)
-    >>> reward_of(hero, {"click": [1.0, 1.0]}), reward_of(hero, {})
-    (0.2, 0.0)
+    >>> reward_of(hero, {"click": [1.0, 1.0]}), reward_of(hero, {}), reward_of(hero, {"complaint": [1.0]})
+    (0.6, 0.5, 0.0)
     """
+    if not any(values_by_metric.get(term.metric) for term in experiment.reward):
+        return scaled(experiment, experiment.reward_default)
     declared = {metric.name: metric for metric in experiment.metrics}
-    return _unit_interval(
+    return scaled(
+        experiment,
         math.fsum(
-            term.weight * metric_value(declared[term.metric], values_by_metric.get(term.metric, ()))
+            term.weight * metric_value(declared[term.metric], values_by_metric.get(term.metric, ()), term.aggregation)
             for term in experiment.reward
-        )
+        ),
     )
 
 
-def _unit_interval(value: float) -> float:
-    return min(1.0, max(0.0, value))
+def scaled(experiment: Experiment, weighted_sum: float) -> float:
+    """Return a weighted sum as a reward: from the reward's scale to [0, 1], and cut there.
 
+    The expected reward is the scaled expectation of the weighted sum, as long as the scale cuts nothing.
 
-class RewardLedger:
-    """Folds the log of one node into the rewards of one experiment's epoch.
-
-    Entries are fed in the order of seq, as the log stamped them. What comes out depends on them alone, not on how
-    they were cut into pages. The watermark is the latest `received_at` so far; an entry moves it, then everything
-    that is due at or before it happens, and only then the entry itself is applied.
-
-    - Only draws of the policy's group in this epoch come out, because the engine learns from draws of its own policy
-      alone: no other row has a propensity of that policy. But every logged row is held, because an outcome by unit is
-      credited to the unit's latest exposed row whose window holds it, and that may be a fallback's or the control
-      group's. An outcome is credited once in each metric that is made of it; before a metric's `after` it earns nothing
-      there.
-    - A sticky answer trains nothing and stands for the draw that it repeats, another unit's too: outcomes that would be
-      its own, and its exposure, are the draw's, as long as that one's window holds them. Answers for quality assurance
-      are not held.
-    - A row matures `maturity_age` after its exposure, whatever it earned, in the order of `Reward.key`. Where
-      exposures are reported, a row without one is dropped when `maturity_age` has passed since it was assigned; an
-      exposure reported later than that does not train.
-    - A row that is of age when it comes (an import under today's date, a node that shipped late) trains nothing,
-      because its outcomes were not there to be counted. An import that is to be learned from keeps its `received_at`.
-    - Outcomes and exposures may come before their assignment, and wait one `maturity_age` from when they happened. An
-      outcome that comes after its row matured is late and trains nothing; `n_late` counts those whose row matured at
-      most one `maturity_age` before.
-    - A void takes back an outcome of a row that has not matured, whichever of the two comes first. It is for good: a
-      void of a void does nothing.
-    - Rows of a unit that was forgotten while they were pending still come out, without unit and context.
-
-    Memory is bounded by what was assigned, exposed and observed within twice the maturity age, and one integer for each
-    forgotten unit. An entry costs O(log n).
+    >>> scaled(Experiment("hero", (), (Metric("click"),), reward_scale=(-0.5, 1.5)), 0.5)
+    0.5
     """
-
-    def __init__(self, experiment: Experiment, epoch: int) -> None:
-        """Start at the beginning of a log."""
-        self.n_late = 0
-        self._experiment = experiment
-        self._epoch = epoch
-        self._age = experiment.maturity_age
-        self._metrics: dict[str, list[Metric]] = {}
-        for metric in filter(None, (experiment.metric(term.metric) for term in experiment.reward)):
-            self._metrics.setdefault(metric.outcome, []).append(metric)
-        self._watermark = datetime.min.replace(tzinfo=UTC)
-        self._rows: dict[_Key, Row] = {}
-        self._timelines: dict[int, Timeline] = {}
-        self._held: dict[_Key, list[Observed]] = {}
-        self._early: dict[_Key, datetime] = {}
-        self._voided: set[str] = set()
-        self._forgotten: set[int] = set()
-        self._maturing: list[tuple[tuple[datetime, str, int], Row]] = []
-        self._expiring: list[tuple[datetime, int, Callable[[Any], None], Any]] = []
-        self._ticket = count()
-
-    def feed(self, entry: Entry) -> list[Reward]:
-        """Take the log's next entry in and return the rewards that matured before it, in the order of their keys."""
-        if not isinstance(entry, Erasure) and entry.received_at > self._watermark:
-            self._watermark = entry.received_at
-        rewards = self._mature()
-        self._expire()
-        self._apply(entry)
-        return rewards
-
-    def _mature(self) -> list[Reward]:
-        rewards = []
-        while self._maturing and self._maturing[0][0][0] <= self._watermark:
-            (matures_at, _, _), row = heappop(self._maturing)
-            credited = self._credited(row)
-            if row.assignment is not None:
-                rewards.append(self._reward(row, row.assignment, matures_at, credited))
-            row.matured, row.assignment = True, None
-            self._at(matures_at + self._age, self._forget_row, row)
-        return rewards
-
-    def _reward(self, row: Row, assignment: Assignment, matures_at: datetime, credited: list[Observed]) -> Reward:
-        values: dict[str, list[float]] = {}
-        for observed in credited:
-            values.setdefault(observed.metric, []).append(observed.outcome.value)
-        if row.unit_key in self._forgotten:
-            assignment = _forget(assignment)
-        # Most rows earn nothing, and need no arithmetic.
-        value = reward_of(self._experiment, values) if values else 0.0
-        return Reward(assignment, value, matures_at, len({observed.outcome.outcome_id for observed in credited}))
-
-    def _credited(self, row: Row) -> list[Observed]:
-        """Take out of what is held what is this row's, and return what of it stands."""
-        own = [observed for observed in self._held.pop(row.key, ()) if observed.is_in_window(row)]
-        for each in (row, *row.repeats) if row.draw is None else ():
-            timeline = self._timelines.get(each.unit_key)
-            if timeline and timeline.observed and each.exposed_at is not None:
-                own += timeline.take(each, row)
-        return [observed for observed in own if observed.outcome.outcome_id not in self._voided]
-
-    def _apply(self, entry: Entry) -> None:
-        match entry:
-            case Assignment():
-                if entry.experiment_id == self._experiment.experiment_id and entry.reason is not Reason.QA:
-                    self._add(entry)
-            case Exposure():
-                if self._experiment.exposure is ExposureRule.REPORTED:
-                    self._report(entry)
-            case Outcome():
-                self._observe(entry)
-            case Erasure():
-                self._forgotten.add(entry.unit_key)
-
-    def _add(self, assignment: Assignment) -> None:
-        key = (assignment.assignment_id, assignment.slot)
-        learned = assignment.is_draw and assignment.group is Group.POLICY and assignment.epoch == self._epoch
-        kept = assignment if learned else None
-        row = Row(key, assignment.node_id, assignment.seq, assignment.unit_key, kept)
-        self._rows[key] = row
-        if assignment.kept_from:
-            self._repeat(row, (assignment.kept_from, assignment.slot))
-        if self._experiment.exposure is ExposureRule.ASSIGNED:
-            self._expose(row, assignment.assigned_at)
-        elif key in self._early:
-            self._expose(row, self._early.pop(key))
-        else:
-            self._at(assignment.assigned_at + self._age, self._drop_unexposed, row)
-
-    def _repeat(self, row: Row, repeated: _Key) -> None:
-        """Let a sticky answer stand for its draw; where that is forgotten, nothing can be learned from it any more."""
-        found = self._rows.get(repeated)
-        draw = self._drawn(found) if found else None
-        if draw is None:
-            return
-        row.draw = draw
-        draw.repeats.append(row)
-        for observed in self._held.pop(row.key, ()):
-            self._hold_for_assignment(observed)
-
-    def _drawn(self, row: Row) -> Row | None:
-        """Return the draw whose outcomes a row's are: itself, or what it repeats; None where that is forgotten."""
-        if row.draw is None:
-            return row
-        return row.draw if self._rows.get(row.draw.key) is row.draw else None
-
-    def _report(self, exposure: Exposure) -> None:
-        key = (exposure.assignment_id, exposure.slot)
-        row = self._rows.get(key)
-        if row is None:
-            self._early.setdefault(key, exposure.exposed_at)
-            self._at(exposure.exposed_at + self._age, self._drop_early, key)
-        elif row.exposed_at is None:
-            self._expose(row, exposure.exposed_at)
-
-    def _expose(self, row: Row, exposed_at: datetime) -> None:
-        row.exposed_at = exposed_at
-        draw = self._drawn(row)
-        if draw is not None and draw.exposed_at is None:
-            self._expose(draw, exposed_at)
-        matures_at = exposed_at + self._age
-        row.order = matures_at, row.node_id, row.seq
-        if matures_at <= self._watermark:
-            # Its outcomes come after it, so now it could be learned as a failure alone.
-            row.assignment = None
-        heappush(self._maturing, (row.order, row))
-        self._timelines.setdefault(row.unit_key, Timeline()).add(row)
-
-    def _observe(self, outcome: Outcome) -> None:
-        if outcome.void_of:
-            # Nothing is voided before it happened, so what comes after this long is too old to count anyway.
-            self._voided.add(outcome.void_of)
-            self._at(self._watermark + self._age, self._voided.discard, outcome.void_of)
-        elif outcome.assignment_id or outcome.unit_key:
-            hold = self._hold_for_assignment if outcome.assignment_id else self._hold_for_unit
-            is_late = [hold(Observed.of(metric, outcome)) for metric in self._metrics.get(outcome.metric, ())]
-            self.n_late += any(is_late)
-
-    def _hold_for_assignment(self, observed: Observed) -> bool:
-        """Hold it until its row matures; return whether it comes too late for that."""
-        key = (observed.outcome.assignment_id, observed.outcome.slot)
-        row = self._rows.get(key)
-        if row is not None and row.draw is not None:
-            key, row = row.draw.key, self._drawn(row)
-        if row is not None and row.matured:
-            return observed.is_in_window(row)
-        add(self._held.setdefault(key, []), observed)
-        if row is None or row.exposed_at is None:
-            self._at(observed.at + self._age, self._drop_held, key)
-        return False
-
-    def _hold_for_unit(self, observed: Observed) -> bool:
-        """Hold it until a row of its unit takes it; return whether it comes too late for that."""
-        unit_key = observed.outcome.unit_key
-        timeline = self._timelines.setdefault(unit_key, Timeline())
-        latest = timeline.latest(observed.at)
-        row = self._drawn(latest) if latest else None
-        if row is not None and row.matured and observed.is_in_window(row):
-            return True
-        add(timeline.observed, observed)
-        self._at(observed.at + self._age, self._drop_observed, unit_key)
-        return False
-
-    def _at(self, due: datetime, forget: Callable[[Any], None], what: object) -> None:
-        heappush(self._expiring, (due, next(self._ticket), forget, what))
-
-    def _expire(self) -> None:
-        """Drop what no row that is still to mature can need: its time is a whole maturity age ago."""
-        while self._expiring and self._expiring[0][0] <= self._watermark:
-            _, _, forget, what = heappop(self._expiring)
-            forget(what)
-
-    def _drop_unexposed(self, row: Row) -> None:
-        if row.exposed_at is None:
-            del self._rows[row.key]
-            self._held.pop(row.key, None)
-
-    def _drop_early(self, key: _Key) -> None:
-        self._early.pop(key, None)
-
-    def _drop_held(self, key: _Key) -> None:
-        held = self._held.get(key)
-        if held is not None:
-            drop(held, self._watermark - self._age)
-            if not held:
-                del self._held[key]
-
-    def _drop_observed(self, unit_key: int) -> None:
-        timeline = self._timelines.get(unit_key)
-        if timeline is not None:
-            drop(timeline.observed, self._watermark - self._age)
-            self._drop_empty(unit_key, timeline)
-
-    def _forget_row(self, row: Row) -> None:
-        del self._rows[row.key]
-        row.repeats.clear()
-        timeline = self._timelines[row.unit_key]
-        timeline.rows.remove(row)
-        self._drop_empty(row.unit_key, timeline)
-
-    def _drop_empty(self, unit_key: int, timeline: Timeline) -> None:
-        if not timeline.rows and not timeline.observed:
-            del self._timelines[unit_key]
-
-
-def _forget(assignment: Assignment) -> Assignment:
-    """Return the row as the log has it once its unit was forgotten."""
-    return replace(assignment, unit=replace(assignment.unit, id=""), context={}, candidates=(), request_id="")
+    low, high = experiment.reward_scale or default_scale(experiment) or (0.0, 1.0)
+    return min(1.0, max(0.0, (weighted_sum - low) / (high - low)))

@@ -17,8 +17,10 @@ class Settings:
 
     policy_budget_s: float = 0.05
     """A policy that needs longer is answered for by the default."""
-    max_request_bytes: int = 64 * 1024
-    """The largest single request, context and candidates included."""
+    max_context_bytes: int = 64 * 1024
+    """The largest single request without its candidates."""
+    max_request_bytes: int = 1024 * 1024
+    """The largest single request with its candidates: a thousand of them with about a kilobyte of features each."""
     max_message_bytes: int = 4 * 1024 * 1024
     """The largest message, batches included."""
     max_batch_rows: int = 512

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from engine import candidates
 from engine.admission import not_running
 from engine.catalog import Catalog, Live
 from engine.drawing import Choice
@@ -13,12 +14,21 @@ from engine.funnel import Cap
 from engine.records import Assignment, Group, Reason, Request, Unit, Value
 
 
-def check_shape(request: Request) -> None:
-    """Refuse what is part of the contract and not served yet, rather than answer something else."""
-    if request.candidates:
-        raise InvalidRequest("no policy takes candidates yet: declare the variants in the experiment")
-    if request.n_slots > 1:
-        raise InvalidRequest("no policy fills several slots yet: ask for one")
+def check_shape(live: Live, request: Request) -> None:
+    """Refuse what the experiment does not do, rather than answer something else.
+
+    Raises:
+        InvalidRequest: more slots are asked for than there are, or candidates are brought that it does not take.
+    """
+    if request.n_slots != 1 and not 0 <= request.n_slots <= live.experiment.slots:
+        raise InvalidRequest(
+            f"`n_slots` is {request.n_slots} and can be 1 to {live.experiment.slots} in this experiment"
+        )
+    if not request.candidates:
+        return
+    if live.reader is None:
+        raise InvalidRequest("the experiment takes no candidates: declare their features in it, or leave them out")
+    candidates.check(request.candidates, live.by_name)
 
 
 def unit_of(experiment: Experiment, units: Mapping[str, str]) -> Unit:
@@ -67,17 +77,18 @@ def is_servable(live: Live, variant: str, excluded: frozenset[str]) -> bool:
 
 
 def tested(live: Live, request: Request) -> Choice | None:
-    """Return the variant that somebody who tests the product wants to see.
+    """Return the variant, or the candidate, that somebody who tests the product wants to see.
 
     Raises:
         InvalidRequest: there is no such variant.
     """
-    if not request.qa_variant:
+    wanted = request.qa_variant
+    if not wanted:
         return None
-    if request.qa_variant not in live.by_name:
+    if wanted not in live.by_name and all(candidate.name != wanted for candidate in request.candidates):
         there = ", ".join(live.by_name)
-        raise InvalidRequest(f"`qa_variant` names {request.qa_variant!r}, which is no variant: there are {there}")
-    return Choice(Reason.QA, request.qa_variant)
+        raise InvalidRequest(f"`qa_variant` names {wanted!r}, which is no variant: there are {there}")
+    return Choice(Reason.QA, wanted)
 
 
 def forced(

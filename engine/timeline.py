@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Self
 
-from engine.experiments import Metric
+from engine.metrics import Metric
 from engine.records import Assignment, Outcome
 
 _order = attrgetter("order")
@@ -21,7 +21,8 @@ class Row:
     """What is remembered of an assignment: `assignment` itself only as long as it may become a reward.
 
     `key` is the assignment's id and slot. `order` is the key of its reward; all rows wait equally long, so it is the
-    order of exposures too. `draw` is what a sticky answer repeats, and `repeats` are those of a draw.
+    order of exposures too. A sticky answer `is_repeat`; `draw` is what it repeats, where that is known, and a draw has
+    its `repeats`.
     """
 
     key: tuple[str, int]
@@ -29,6 +30,7 @@ class Row:
     seq: int
     unit_key: int
     assignment: Assignment | None
+    is_repeat: bool = False
     exposed_at: datetime | None = None
     order: tuple[datetime, str, int] | None = None
     matured: bool = False

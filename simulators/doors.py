@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from armlift import Answer, ArmliftError, Ask, Client, Event, Recorded
+from armlift.answers import only_one_slot
 
 from engine import lifecycle
 from engine.clock import RequestClock
 from engine.engine import Engine
-from engine.experiments import Experiment, Status
+from engine.experiments import Experiment, ExperimentState, Status
 from engine.learning import LearnerPool
 from engine.lifecycle import Author
 from engine.randomness import assignment_id, digest, request_id
-from engine.records import Assignment, Entry, Exposure, Outcome, Request, Source, Unit
+from engine.records import Assignment, Candidate, Context, Entry, Exposure, Outcome, Request, Snapshot, Source, Unit
 from engine.settings import Settings
 from engine.storage.memory import MemorySnapshots, MemoryStore
 
@@ -34,7 +35,10 @@ class Door(Protocol):
     slack: timedelta
 
     def assign(self, asks: Sequence[Ask]) -> list[Answer]:
-        """Return the answers; the first error is raised."""
+        """Return the answers of questions that have one slot each; the first error is raised."""
+
+    def fill(self, asks: Sequence[Ask]) -> list[list[Answer]]:
+        """Return the answers of each question's slots, in their order; the first error is raised."""
 
     def expose(self, answers: Sequence[Answer], at: datetime) -> None:
         """Report that units met their variants; one that is not kept is raised."""
@@ -62,6 +66,10 @@ class ClientDoor:
     def assign(self, asks: Sequence[Ask]) -> list[Answer]:
         """Return the answers."""
         return [_answered(result) for result in self._client.assign_many(asks)]
+
+    def fill(self, asks: Sequence[Ask]) -> list[list[Answer]]:
+        """Return the answers of each question's slots."""
+        return [_answered(result) for result in self._client.assign_slates(asks)]
 
     def expose(self, answers: Sequence[Answer], at: datetime) -> None:
         """Report exposures."""
@@ -97,10 +105,15 @@ class EngineDoor:
 
     def assign(self, asks: Sequence[Ask]) -> list[Answer]:
         """Return the answers."""
-        decided = [self.engine.decide(_request(ask)) for ask in asks]
+        return [answers[0] for answers in self.fill(only_one_slot(asks))]
+
+    def fill(self, asks: Sequence[Ask]) -> list[list[Answer]]:
+        """Return the answers of each question's slots."""
+        slates = [self.engine.fill(_request(ask)) for ask in asks]
+        decided = [assignment for slate in slates for assignment in slate]
         self.store.append([assignment for assignment in decided if assignment.reason.is_logged])
         self.engine.settle(decided)
-        return [_answer(assignment) for assignment in decided]
+        return [[_answer(assignment) for assignment in slate] for slate in slates]
 
     def expose(self, answers: Sequence[Answer], at: datetime) -> None:
         """Report exposures."""
@@ -122,9 +135,8 @@ class EngineDoor:
     def settle(self) -> None:
         """Learn, and serve what was learned."""
         for snapshot in self._pool.step():
-            state = self.engine.catalog.find(snapshot.experiment_id).state
-            staged = self.engine.stage(replace(state, snapshot=snapshot.hash))
-            self.store.point(snapshot.experiment_id, snapshot.epoch, snapshot.hash)
+            staged = self.engine.stage(_pointed(self.engine.catalog.find(snapshot.experiment_id).state, snapshot))
+            self.store.point(snapshot.experiment_id, snapshot.epoch, snapshot.hash, is_shadow=snapshot.is_shadow)
             self.engine.swap_in(staged)
         self._pool.done()
 
@@ -137,7 +149,13 @@ def _nobody(at: datetime) -> Answer:
     return Answer("", "", {}, "", "", assignment_id=assignment_id(request_id(at, "tick"), "tick"))
 
 
-def _answered(result: Answer | ArmliftError) -> Answer:
+def _pointed(state: ExperimentState, snapshot: Snapshot) -> ExperimentState:
+    if snapshot.is_shadow:
+        return replace(state, shadow_snapshot=snapshot.hash)
+    return replace(state, snapshot=snapshot.hash)
+
+
+def _answered(result: _Item | ArmliftError) -> _Item:
     if isinstance(result, ArmliftError):
         raise result
     return result
@@ -163,6 +181,9 @@ def _request(ask: Ask) -> Request:
         request_id=ask.request_id,
         received_at=_at(ask.at),
         context=ask.context,
+        candidates=tuple(Candidate(each.name, cast("Context", each.features)) for each in ask.candidates),
+        excluded_variants=frozenset(ask.excluded),
+        n_slots=ask.slots,
         source=Source.REPLAYED,
     )
 
@@ -176,6 +197,7 @@ def _answer(assignment: Assignment) -> Answer:
         open_feature_reason=assignment.reason.open_feature.name,
         propensity=assignment.propensity,
         assignment_id=assignment.assignment_id if assignment.reason.is_logged else "",
+        slot=assignment.slot,
         revision=assignment.revision,
         epoch=assignment.epoch,
         snapshot=assignment.snapshot,

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from numpy.random import Generator
 
 from engine.experiments import Experiment, Variant
-from engine.records import Context
+from engine.records import Candidate, Context
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A unit comes by. `context` is all that the world shows of it; an experiment sees what it declares."""
+    """A unit comes by. `context` is all that the world shows of it; an experiment sees what it declares.
+
+    `hidden` is what the world alone knows.
+    """
 
     unit_id: str
     at: datetime
     context: Context
+    hidden: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,15 @@ class Happening:
     value: float | None
     at: datetime
     of_unit: bool
+
+
+def as_variant(candidate: Candidate) -> Variant:
+    """Return a candidate as a variant.
+
+    >>> as_variant(Candidate("news", {"price": 3.0})).name
+    'news'
+    """
+    return Variant(candidate.name, features=candidate.features)
 
 
 class World(Protocol):
@@ -51,5 +64,13 @@ class World(Protocol):
     def outcomes(self, experiment: Experiment, visit: Visit, variant: Variant, rng: Generator) -> Sequence[Happening]:
         """Return what comes of showing a variant to a visit, and is told."""
 
-    def expected_rewards(self, experiment: Experiment, visit: Visit) -> Mapping[str, float]:
-        """Return the expected reward of each variant for this visit, by name: what an oracle knows."""
+    def candidates(self, experiment: Experiment, visit: Visit, rng: Generator) -> Sequence[Candidate]:
+        """Return what a visit's request brings along; nothing where the experiment takes no candidates."""
+
+    def expected_rewards(
+        self, experiment: Experiment, visit: Visit, candidates: Sequence[Candidate] = ()
+    ) -> Mapping[str, float]:
+        """Return by name the expected reward, as the engine scales it, of each variant for this visit: the oracle's.
+
+        Where the request brought candidates, it is theirs.
+        """

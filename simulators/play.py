@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from armlift import Answer, Ask, Event
+from armlift import Candidate as Brought
 from numpy.random import Generator
 
 from engine.experiments import Experiment, ExposureRule
 from engine.randomness import request_id
+from engine.records import Candidate
 from simulators.doors import Door
-from simulators.environment import Happening, Visit, World
+from simulators.environment import Happening, Visit, World, as_variant
 from simulators.scoring import Tally, scored
 from simulators.traffic import Pending, batches, closing_time
 
@@ -24,12 +26,20 @@ _EVENTS_A_CALL = 500
 class Player:
     """Sends visits through a door and keeps a tally for each experiment."""
 
-    def __init__(self, world: World, experiments: Sequence[Experiment], door: Door, rng: Generator) -> None:
+    def __init__(
+        self,
+        world: World,
+        experiments: Sequence[Experiment],
+        door: Door,
+        rng: Generator,
+        settle_every: timedelta = SETTLE_EVERY,
+    ) -> None:
         self.tallies = {experiment.experiment_id: Tally(scored(experiment)) for experiment in experiments}
         self._world = world
         self._experiments = experiments
         self._door = door
         self._rng = rng
+        self._settle_every = settle_every
         self._pending: Pending[Event] = Pending()
 
     def play(self, visits: Sequence[Visit], advance: Callable[[int], None] = lambda _: None) -> None:
@@ -37,12 +47,12 @@ class Player:
 
         `advance` counts visits. What would happen later is never told.
         """
-        settle_at = visits[0].at + SETTLE_EVERY
+        settle_at = visits[0].at + self._settle_every
         for batch in batches(visits, lambda visit: visit.at, self._door.batch_size, self._door.slack):
             self._tell(batch[0].at)
             if batch[0].at >= settle_at:
                 self._door.settle()
-                settle_at = batch[0].at + SETTLE_EVERY
+                settle_at = batch[0].at + self._settle_every
             self._assign(batch)
             advance(len(batch))
         closes_at = closing_time(visits[-1].at, self._experiments)
@@ -51,26 +61,36 @@ class Player:
         self._door.settle()
 
     def _assign(self, batch: Sequence[Visit]) -> None:
-        asked = [(visit, experiment) for visit in batch for experiment in self._experiments]
-        answers = self._door.assign([self._ask(visit, experiment) for visit, experiment in asked])
-        for (visit, experiment), answer in zip(asked, answers, strict=True):
+        asked = [
+            (visit, experiment, self._offered(visit, experiment)) for visit in batch for experiment in self._experiments
+        ]
+        slates = self._door.fill([self._ask(*each) for each in asked])
+        for (visit, experiment, offered), slate in zip(asked, slates, strict=True):
             if experiment.exposure is ExposureRule.REPORTED:
-                self._door.expose([answer], visit.at)
-            self._react(visit, experiment, answer)
+                self._door.expose(slate, visit.at)
+            tally = self.tallies[experiment.experiment_id]
+            tally.add(slate, self._world.expected_rewards(tally.experiment, visit, offered))
+            for answer in slate:
+                self._react(visit, experiment, offered, answer)
 
-    def _ask(self, visit: Visit, experiment: Experiment) -> Ask:
+    def _offered(self, visit: Visit, experiment: Experiment) -> Sequence[Candidate]:
+        return self._world.candidates(experiment, visit, self._rng) if experiment.candidates is not None else ()
+
+    def _ask(self, visit: Visit, experiment: Experiment, offered: Sequence[Candidate]) -> Ask:
         return Ask(
             experiment.experiment_id,
             units={experiment.unit: visit.unit_id},
             context=self._world.context(experiment, visit),
             request_id=request_id(visit.at, visit.unit_id),
             at=visit.at,
+            candidates=[Brought(candidate.name, candidate.features) for candidate in offered],
+            slots=experiment.slots,
         )
 
-    def _react(self, visit: Visit, experiment: Experiment, answer: Answer) -> None:
-        tally = self.tallies[experiment.experiment_id]
-        tally.add(answer, self._world.expected_rewards(tally.experiment, visit))
-        happenings = self._world.outcomes(experiment, visit, experiment.variant(answer.variant), self._rng)
+    def _react(self, visit: Visit, experiment: Experiment, offered: Sequence[Candidate], answer: Answer) -> None:
+        brought = next((as_variant(candidate) for candidate in offered if candidate.name == answer.variant), None)
+        variant = brought or experiment.variant(answer.variant)
+        happenings = self._world.outcomes(experiment, visit, variant, self._rng)
         # Of whom nothing is kept, such as without consent, nothing is told either.
         for happening in happenings if answer.assignment_id else ():
             self._pending.add(happening.at, _event(happening, visit, experiment, answer))
@@ -86,8 +106,9 @@ def _event(happening: Happening, visit: Visit, experiment: Experiment, answer: A
         happening.metric,
         happening.value,
         assignment_id="" if happening.of_unit else answer.assignment_id,
+        slot=0 if happening.of_unit else answer.slot,
         unit=visit.unit_id if happening.of_unit else "",
         unit_type=experiment.unit,
-        outcome_id=request_id(happening.at, f"{answer.assignment_id} {happening.metric}"),
+        outcome_id=request_id(happening.at, f"{answer.assignment_id} {answer.slot} {happening.metric}"),
         occurred_at=happening.at,
     )

@@ -11,8 +11,9 @@ from engine import files, forms, policy_forms
 from engine.blocks import Node
 from engine.definition import define
 from engine.errors import InvalidExperiment
-from engine.experiments import Brief, ContextField, Experiment, ExposureRule, Metric, RewardTerm, Variant, by_outcome
+from engine.experiments import Brief, ContextField, Experiment, ExposureRule, Variant
 from engine.form_pieces import only_one, texts_by_name
+from engine.metrics import Metric, RewardTerm, by_outcome
 from engine.specs import ContextualSpec, FixedSpec, PolicySpec
 
 REPLAYED = "-replay"

@@ -7,7 +7,8 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import analysis
-from engine.experiments import Experiment, MetricKind
+from engine.experiments import Experiment
+from engine.metrics import MetricKind
 from simulators import values
 from simulators.folders import claim
 from simulators.imported import import_rows

@@ -14,7 +14,8 @@ from typing import TextIO
 import numpy as np
 
 from engine.errors import InvalidRequest
-from engine.experiments import SCORES, ContextField, FieldType, Metric, MetricKind, by_outcome
+from engine.experiments import ContextField, FieldType
+from engine.metrics import SCORES, Metric, MetricKind, by_outcome
 from engine.outcomes import why_refused
 from engine.records import Context, ContextValue
 from simulators.recipe import Recipe

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -14,6 +17,9 @@ from rich.text import Text
 from simulators.scoring import Score, Tally
 
 _PAGE_WIDTH = 110
+_MOST_VARIANTS = 20
+_MOST_CANDIDATES = 10
+_SCORE_TITLE = "Expected reward a decision (from the world's own rates)"
 _SCORE_HEADINGS = (
     "experiment",
     "decisions",
@@ -65,7 +71,7 @@ class Screen:
 def show_scores(screen: Screen, tallies: Iterable[Tally]) -> None:
     """Print what the policies served, against random, one variant for all, and the oracle."""
     rows = [(tally.experiment.experiment_id, *_score_cells(tally.score())) for tally in tallies]
-    screen.table("Expected reward a decision (from the world's own rates)", _SCORE_HEADINGS, rows)
+    screen.table(_SCORE_TITLE, _SCORE_HEADINGS, rows)
     screen.say(
         "served: what the policy chose, with the interval of its lead over random; oracle: the best variant of each "
         "visit; gap closed: the way from random to the oracle",
@@ -73,20 +79,54 @@ def show_scores(screen: Screen, tallies: Iterable[Tally]) -> None:
     )
 
 
-def show_allocation(screen: Screen, tally: Tally) -> None:
-    """Print how often the policy drew each variant."""
-    n = sum(tally.variants.values())
-    counts = [(variant.name, tally.variants[variant.name]) for variant in tally.experiment.variants]
-    rows = [(name, f"{count:,}", f"{100 * count / n:.1f} %" if n else "-") for name, count in counts]
+def show_allocation(screen: Screen, tallies: Sequence[Tally]) -> None:
+    """Print how often the policy of one experiment drew each variant, in all runs together; the first of many."""
+    drawn = sum((tally.variants for tally in tallies), Counter[str]())
+    declared = [variant.name for variant in tallies[0].experiment.variants]
+    names = [name for name, _ in drawn.most_common()] if tallies[0].has_candidates else declared
+    n_shown = _MOST_CANDIDATES if tallies[0].has_candidates else _MOST_VARIANTS
+    rows = [(name, f"{drawn[name]:,}", _percent(drawn[name], drawn.total())) for name in names[:n_shown]]
     screen.table("Allocation", ("variant", "draws", "share"), rows)
+    if len(names) > n_shown:
+        screen.say(f"and {len(names) - n_shown:,} more", aside=True)
+
+
+def show_mean_scores(screen: Screen, tallies: Sequence[Tally]) -> None:
+    """Print what one experiment's policy served in several runs: means with their standard errors."""
+    scores = [tally.score() for tally in tallies if tally.n_decisions]
+    names = ("random", "best_single", "oracle", "served")
+    means = [plus_minus(np.array([getattr(score, name) for score in scores]), 4) for name in names]
+    closed = float(np.mean([score.gap_closed for score in scores]))
+    headings = ("runs", "random", "best for all", "oracle", "served", "gap closed")
+    screen.table(_SCORE_TITLE, headings, [(f"{len(scores)}", *means, _closed(closed))])
+
+
+def plus_minus(values: NDArray[np.float64], places: int) -> str:
+    """Return the mean of some runs' values (n,), with its standard error where there are several.
+
+    >>> plus_minus(np.array([10.0, 14.0]), 0), plus_minus(np.array([0.25]), 2), plus_minus(np.array([math.nan]), 2)
+    ('12 ± 2', '0.25', '-')
+    """
+    mean = float(values.mean())
+    if math.isnan(mean):
+        return "-"
+    error = f" ± {float(values.std(ddof=1)) / math.sqrt(len(values)):,.{places}f}" if len(values) > 1 else ""
+    return f"{mean:,.{places}f}{error}"
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 def _score_cells(score: Score) -> Sequence[str]:
     # Served against random is a difference of pairs, so its interval is the gain's.
     means = (score.random, score.best_single, score.oracle, score.served, 1.96 * score.gain_se)
-    closed = "-" if math.isnan(score.gap_closed) else f"{100 * score.gap_closed:.0f} %"
     regret = "-" if math.isnan(score.regret) else f"{score.regret:,.0f}"
-    return (f"{score.n:,}", *map(_number, means), closed, regret)
+    return (f"{score.n:,}", *map(_number, means), _closed(score.gap_closed), regret)
+
+
+def _closed(gap: float) -> str:
+    return "-" if math.isnan(gap) else f"{100 * gap:.0f} %"
 
 
 def _number(value: float) -> str:

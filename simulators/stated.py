@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from numpy.random import Generator
 
 from engine.experiments import ContextField, Experiment, FieldType, Variant
-from engine.records import Context, ContextValue
+from engine.records import Candidate, Context, ContextValue
+from engine.rewards import scaled
 from simulators.environment import Happening, Visit
 
 _MEAN_WAIT = 0.1
@@ -46,13 +47,23 @@ class Stated:
                 told.append(Happening(metric.outcome, None, visit.at + wait * metric.window, False))
         return told
 
-    def expected_rewards(self, experiment: Experiment, visit: Visit) -> Mapping[str, float]:  # noqa: ARG002 (a World)
+    def candidates(self, experiment: Experiment, visit: Visit, rng: Generator) -> Sequence[Candidate]:  # noqa: ARG002
+        """Return nothing: rates are stated of declared variants."""
+        return ()
+
+    def expected_rewards(
+        self,
+        experiment: Experiment,
+        visit: Visit,  # noqa: ARG002 (a World)
+        candidates: Sequence[Candidate] = (),  # noqa: ARG002
+    ) -> Mapping[str, float]:
         """Return each variant's expected reward, up to what comes too late, the same for all of them."""
         names = {metric.name: metric.outcome for metric in experiment.metrics}
-        return {
+        sums = {
             variant.name: sum(term.weight * self._rate(names[term.metric], variant.name) for term in experiment.reward)
             for variant in experiment.variants
         }
+        return {name: scaled(experiment, weighted_sum) for name, weighted_sum in sums.items()}
 
     def _rate(self, outcome: str, variant: str) -> float:
         rate = self.rates.get(outcome, 0.0)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.experiments import SCORES, Experiment, Metric, MetricKind
+from engine.experiments import Experiment
+from engine.metrics import SCORES, Metric, MetricKind
 from engine.rewards import reward_of
 from simulators.rows import Row
 

@@ -32,10 +32,10 @@ OWNERS = {
     "sqlite3": ("engine/storage/",),
     "sqlite_utils": ("engine/storage/",),
     "yaml": ("engine/yaml_text.py",),
-    "grpc": ("engine/service/", "proto/armlift/client.py"),
+    "grpc": ("engine/service/", "proto/armlift/client.py", "proto/armlift/async_client.py", "proto/armlift/channel.py"),
     "grpc_health": ("engine/service/",),
     "grpc_reflection": ("engine/service/",),
-    "grpc_status": ("engine/service/", "proto/armlift/client.py"),
+    "grpc_status": ("engine/service/", "proto/armlift/channel.py"),
     "google": ("engine/service/", "engine/storage/rows.py", "proto/armlift/"),
     "armlift.v1": ("engine/service/", "engine/storage/rows.py", "proto/armlift/"),
     "armlift.log": ("engine/service/", "engine/storage/rows.py", "proto/armlift/"),
@@ -47,6 +47,7 @@ OWNERS = {
     "narwhals": ("analysis/logs/unit_table.py",),
     "duckdb": ("analysis/logs/duck.py",),
     "re2": ("engine/patterns.py",),
+    "sklearn": ("simulators/worlds/classified.py",),
     "click": COMMAND_FILES,
     "rich": (*COMMAND_FILES, "simulators/showing.py"),
 }
@@ -59,7 +60,17 @@ RANDOM = {"hashlib", "random", "secrets", "uuid"}
 
 POLICIES_KNOW = {
     f"engine.{module}"
-    for module in ("records", "experiments", "specs", "funnel", "targeting", "errors", "randomness", "policies")
+    for module in (
+        "records",
+        "experiments",
+        "specs",
+        "funnel",
+        "targeting",
+        "errors",
+        "randomness",
+        "clock",
+        "policies",
+    )
 }
 
 

@@ -19,7 +19,7 @@ from analysis.lifts.comparison import Comparison
 from analysis.logs import metrics
 from analysis.logs.crediting import Counted
 from analysis.sequential import planned
-from analysis.texts import Text, count, text
+from analysis.texts import Name, Text, count, text
 
 MIN_EVENTS = 5
 """An estimate needs so many effective outcomes of each variant (and, of a share, effective draws without one)."""
@@ -152,7 +152,7 @@ def _estimand(found: Scored, kind: str, part: Part) -> Text:
     return text(f"adaptive.{kind}", of=of, variant=names[0], **_control(names[1:]))
 
 
-def _control(names: Sequence[str]) -> dict[str, str]:
+def _control(names: Sequence[Name]) -> dict[str, Name]:
     return {"control": names[0]} if names else {}
 
 

@@ -14,6 +14,7 @@ from analysis.document import Timeline
 from analysis.logs import crediting, timeline
 from analysis.logs.crediting import Subjects
 from analysis.logs.frames import Frame
+from analysis.logs.labels import Answers
 from analysis.texts import text
 from engine.randomness import ONE
 from engine.records import Source
@@ -70,11 +71,18 @@ def allocation(frame: Frame) -> Timeline | None:
     probabilities = frame.assignments.patterns[frame.assignments.pattern[chosen]]
     return Timeline(
         text("allocation.title"),
-        text("allocation.caption"),
+        text("allocation.places" if frame.answers is Answers.CANDIDATES else "allocation.caption"),
         spread.starts,
         spread.step_s,
         frame.variants,
         tuple(tuple(spread.means(probabilities[:, place])) for place in range(len(frame.variants))),
         is_share=True,
-        floor=frame.experiment.policy.floor / len(frame.experiment.variants) or None,
+        floor=_floor(frame),
     )
+
+
+def _floor(frame: Frame) -> float | None:
+    """Return the least that each variant had, or None where that depends on how many were eligible."""
+    if frame.answers is not Answers.VARIANT:
+        return None
+    return frame.experiment.policy.floor / len(frame.experiment.variants) or None

@@ -14,7 +14,8 @@ from analysis.deciding import decisions
 from analysis.logs.frames import Frame
 from analysis.logs.metrics import SHARES, Sample
 from engine.columns import Coded
-from engine.experiments import FieldType, Metric, MetricKind
+from engine.experiments import FieldType
+from engine.metrics import Metric, MetricKind
 from engine.specs import ContextualSpec
 
 _OF_AN_ASSIGNMENT = (MetricKind.CONVERSION, MetricKind.COUNT, MetricKind.REVENUE)

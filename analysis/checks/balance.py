@@ -34,16 +34,19 @@ _MIN_EXPECTED = 5.0
 def independent(frame: Frame, chosen: Flags) -> Ints:
     """Return those of the chosen draws that can be checked, as indices in the order of seq.
 
-    They are independent given the past: where units are drawn once, only the first draw of each, by which it is
-    compared as well. Later ones may be of another distribution and of the same number, as after the killing of a
-    variant. A draw of which the log has not the whole distribution, as an import can be, tells nothing.
+    They are independent given the past: where units are drawn once, only the first answer to each, by which it is
+    compared as well, with all its slots: each of those has a number of its own. Later ones may be of another
+    distribution and of the same number, as after the killing of a variant. A draw of which the log has not the whole
+    distribution, as an import can be, tells nothing.
     """
     rows = frame.assignments
     is_whole = np.abs(rows.patterns.sum(axis=1) - 1) < _ROUNDING
     fitting = chosen & ~rows.is_control_group & (rows.pattern >= 0) & is_whole[rows.pattern]
     by_unit = np.flatnonzero(fitting & rows.by_unit)
     first = by_unit[first_of(rows.unit_key[by_unit], np.zeros(len(by_unit), np.int64))]
-    return np.sort(np.concatenate([first, np.flatnonzero(fitting & ~rows.by_unit)]))
+    is_first = np.zeros(len(rows), np.bool_)
+    is_first[rows.answer[first]] = True
+    return np.flatnonzero(fitting & (~rows.by_unit | is_first[rows.answer]))
 
 
 def variants(frame: Frame, draws: Ints, title: Text) -> Check:

@@ -22,7 +22,8 @@ from analysis.logs.crediting import Subjects
 from analysis.logs.frames import Frame
 from analysis.logs.metrics import SHARES
 from analysis.texts import Name, Text, plain, probability, text
-from engine.experiments import SCORES, FieldType, Metric
+from engine.experiments import FieldType
+from engine.metrics import SCORES, Metric
 
 ALARM = 0.001
 """Something differs, in words, below this adjusted p-value: rare enough by luck to hold up a verdict."""

@@ -23,7 +23,8 @@ from analysis.planning.needs import Baseline
 from analysis.planning.pages import Known, pages
 from engine import files
 from engine.errors import InvalidRequest
-from engine.experiments import Experiment, Metric, MetricKind
+from engine.experiments import Experiment
+from engine.metrics import Metric, MetricKind
 from simulators.stated import Stated
 
 MOST = 1e9

@@ -10,6 +10,7 @@ import click
 from rich.progress import Progress
 
 import analysis
+from analysis.checks.predicting import Learned, learned_in
 from analysis.document import Report
 from analysis.logs.parquet_source import open_log
 from analysis.logs.sources import LogSource
@@ -35,7 +36,7 @@ def report(experiments: tuple[str, ...], log: Path, out: Path, language: str) ->
         chosen = experiments or tuple(state.experiment.experiment_id for state in reader.states())
         if not chosen:
             raise InvalidRequest(f"there is no experiment in {log}: `armlift apply FILE` makes one")
-        reports = _read(reader, chosen)
+        reports = _read(reader, chosen, learned_in(log, reader))
     words = languages.load(language)
     for made in reports:
         page, *_ = analysis.write(made, out / made.experiment_id, language)
@@ -44,13 +45,13 @@ def report(experiments: tuple[str, ...], log: Path, out: Path, language: str) ->
     click.echo(f"all of them: {analysis.write_index(reports, out, language)}")
 
 
-def _read(log: LogSource, chosen: Sequence[str]) -> list[Report]:
+def _read(log: LogSource, chosen: Sequence[str], learned: Learned | None) -> list[Report]:
     # rich's `track` is a generator, and one that an error leaves unfinished waits for its own threads when it is freed.
     with Progress(transient=True) as bar:
         task = bar.add_task("Reading the log", total=len(chosen))
         reports = []
         for name in chosen:
-            reports.append(analysis.report(log, name))
+            reports.append(analysis.report(log, name, learned=learned))
             bar.advance(task)
         return reports
 

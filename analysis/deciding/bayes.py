@@ -21,7 +21,7 @@ from analysis.lifts import strata
 from analysis.lifts.cells import Cells, Shape, Side, side
 from analysis.lifts.linear import side_value, spread_of
 from analysis.texts import Name, Number, Style, Text, share, text
-from engine.experiments import Better
+from engine.metrics import Better
 
 _STEPS = np.linspace(-8.5, 8.5, 35)
 """Where pieces of the integral begin, in normal deviations of each posterior; what lies beyond weighs below 1e-16."""

@@ -18,7 +18,8 @@ from analysis.document import Cell, Grid, MetricReport, Row, Table, Word
 from analysis.estimate import LEVEL, Estimate, Holds, Validity, not_evaluable
 from analysis.lifts.comparison import Comparison
 from analysis.texts import Name, Text, count, probability, share, text
-from engine.experiments import Better, Experiment, Looking, Metric, Role
+from engine.experiments import Experiment, Looking
+from engine.metrics import Better, Metric, Role
 
 _COLUMNS = ("metric", "variant", "role", "estimate", "p", "adjusted", "word")
 _AT_ANY_LOOK = (Holds.ALWAYS, Holds.ALWAYS_IN_THE_LIMIT)

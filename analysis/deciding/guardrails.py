@@ -12,7 +12,7 @@ from dataclasses import replace
 from analysis.document import Row, Word
 from analysis.estimate import Estimate, Holds, Scale, not_evaluable
 from analysis.texts import text
-from engine.experiments import Better
+from engine.metrics import Better
 
 
 def limit(margin: float, better: Better) -> float:

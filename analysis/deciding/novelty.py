@@ -25,7 +25,7 @@ from analysis.logs import crediting
 from analysis.logs.crediting import Subjects, micros
 from analysis.logs.frames import Frame
 from analysis.texts import Name, Text, plain, text
-from engine.experiments import Metric, MetricKind
+from engine.metrics import Metric, MetricKind
 
 ALARM = 0.05
 """A trend is one, in words, below this adjusted p-value."""

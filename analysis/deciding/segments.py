@@ -23,7 +23,8 @@ from analysis.logs import metrics
 from analysis.logs.metrics import Sample
 from analysis.texts import Name, Number, Style, Text, amount, count, probability, text
 from engine.columns import Coded
-from engine.experiments import Experiment, FieldType, Metric, MetricKind
+from engine.experiments import Experiment, FieldType
+from engine.metrics import Metric, MetricKind
 
 MOST = 12
 """So many of the largest segments are shown by themselves."""

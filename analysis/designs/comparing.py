@@ -27,7 +27,8 @@ from analysis.logs.crediting import Counted
 from analysis.logs.metrics import Sample
 from analysis.sequential import Compared, Watched, choice, planned, remaining
 from analysis.texts import Name, Text, count, text
-from engine.experiments import Experiment, Looking, Metric, MetricKind, Plan
+from engine.experiments import Experiment, Looking, Plan
+from engine.metrics import Metric, MetricKind
 
 Sides = Sequence[tuple[Name, Side]]
 """Names with what they stand for."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from analysis import adaptive
-from analysis.checks import balance, bias
+from analysis.checks import balance, bias, lateness
 from analysis.designs import comparing, fixed, parts
 from analysis.designs.comparing import Comparing, Labels, alone
 from analysis.designs.findings import Findings, MetricFindings
@@ -21,10 +21,11 @@ from analysis.lifts import lift
 from analysis.logs import crediting, metrics
 from analysis.logs.crediting import Part, Subjects
 from analysis.logs.frames import Frame
+from analysis.logs.labels import Answers
 from analysis.logs.metrics import Sample
 from analysis.sequential import logged
-from analysis.texts import text
-from engine.experiments import Metric
+from analysis.texts import Text, text
+from engine.metrics import Metric
 
 
 def findings(frame: Frame, *, in_full: bool = True) -> Findings:
@@ -37,9 +38,10 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
         adaptive.GROUPS, adaptive.CONTROL_GROUP, logged.groups(frame.assignments), frame.experiment, frame.is_over
     )
     ratio, evidence = parts.ratio_checks(frame, drawn, in_full=in_full)
+    is_one = frame.answers is Answers.VARIANT
     before = bias.before(frame, groups, labels.names, labels.baseline) if _has_groups(frame) else None
     return Findings(
-        design=text("design.bandit_groups" if _has_groups(frame) else "design.bandit"),
+        design=_design(frame),
         metrics={
             metric.name: _metric(frame, subjects, (groups, labels), metric, in_full=in_full)
             for metric in frame.experiment.metrics
@@ -51,17 +53,28 @@ def findings(frame: Frame, *, in_full: bool = True) -> Findings:
         ),
         evidence=evidence,
         grids=(before.grid,) if before else (),
-        traffic=fixed.traffic(frame, rows.at[drawn], rows.variant[drawn], text("traffic.draws")) if in_full else None,
+        traffic=fixed.traffic(frame, rows.at[drawn], rows.variant[drawn], _caption(frame)) if in_full else None,
         allocation=adaptive.allocation(frame) if in_full else None,
         left_out=(
             Count(int((drawn & ~rows.is_exposed).sum()), text("left_out.unexposed_draws")),
             Count(adaptive.n_ungrouped(frame), text("left_out.ungrouped")),
             Count(groups.n_switched, text("left_out.switched_groups")),
-            *crediting.not_credited(frame, subjects, Part.MEANS),
+            *lateness.late(frame, subjects),
+            *(crediting.not_credited(frame, subjects, Part.MEANS) if is_one else ()),
             *crediting.not_credited(frame, groups, Part.GROUPS),
         ),
         cautions=(),
     )
+
+
+def _design(frame: Frame) -> Text:
+    """Return how the log was made and what is compared therefore."""
+    what = "bandit" if frame.answers is Answers.VARIANT else frame.answers.value
+    return text(f"design.{what}_groups" if _has_groups(frame) else f"design.{what}")
+
+
+def _caption(frame: Frame) -> Text:
+    return text("traffic.places" if frame.answers is Answers.CANDIDATES else "traffic.draws")
 
 
 def _has_groups(frame: Frame) -> bool:
@@ -78,8 +91,9 @@ def _metric(
     notes = parts.notes(both) if in_full and _has_groups(frame) else ()
     over_time = comparing.over_time(both) if in_full and _has_groups(frame) else None
     grids = tuple(_of_groups(frame, groups, both)) if in_full and _has_groups(frame) else ()
-    if not adaptive.is_by_assignment(metric):
-        return MetricFindings((by_group,), grouped.n_open, (*notes, text("note.by_unit")), over_time, grids)
+    no_variants = _why_groups_alone(frame, metric)
+    if no_variants is not None:
+        return MetricFindings((by_group,), grouped.n_open, (*notes, no_variants), over_time, grids)
     scored = adaptive.scored(frame, metrics.sample(frame, subjects, metric), metric)
     by_variant = adaptive.variants(scored), _naive(frame, scored.sample, metric)
     tables = (by_group, *by_variant) if _has_groups(frame) else (by_variant[0], by_group, by_variant[1])
@@ -87,6 +101,13 @@ def _metric(
         return MetricFindings(tables, grouped.n_open, notes)
     over_time = over_time if _has_groups(frame) else adaptive.over_time(scored)
     return MetricFindings(tables, grouped.n_open, notes, over_time, (adaptive.weights(scored), *grids))
+
+
+def _why_groups_alone(frame: Frame, metric: Metric) -> Text | None:
+    """Return why no variant has an estimate of its own, or None where each has."""
+    if frame.answers is not Answers.VARIANT:
+        return text(f"note.{frame.answers.value}")
+    return None if adaptive.is_by_assignment(metric) else text("note.by_unit")
 
 
 def _groups(frame: Frame, both: Comparing) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from analysis.checks import bias
@@ -16,8 +16,9 @@ from analysis.factors import best, factorial
 from analysis.logs import crediting, metrics
 from analysis.logs.frames import Frame
 from analysis.sequential import logged
-from analysis.texts import Text, probability, text
-from engine.experiments import ExposureRule, Metric
+from analysis.texts import Name, Text, probability, text
+from engine.experiments import ExposureRule
+from engine.metrics import Metric
 
 
 def findings(frame: Frame, *, in_full: bool = True) -> Findings:
@@ -100,7 +101,7 @@ def _combinations(frame: Frame, metric: Comparing) -> Iterator[Grid]:
     """Yield effects and interactions of factors, and the best combination, which hold at one look alone."""
     if not frame.experiment.factors or not metric.is_plain:
         return
-    declared = {variant.name: variant.levels for variant in frame.experiment.variants}
+    declared: dict[Name, Mapping[str, str]] = {variant.name: variant.levels for variant in frame.experiment.variants}
     levels = [declared.get(name, {}) for name in frame.variants]
     better = metric.metric.better
     yield factorial.effects(metric.cells, frame.experiment.factors, levels, better=better)

@@ -21,7 +21,7 @@ from analysis.lifts.comparison import difference_in
 from analysis.lifts.linear import CellSpread, Linear
 from analysis.lifts.strata import empty, n_used, shares, stratified, usable, without_value
 from analysis.texts import Name, Text, text
-from engine.experiments import Better
+from engine.metrics import Better
 
 _WORDS = {
     Word.BETTER: "best.best",

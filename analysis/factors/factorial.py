@@ -22,7 +22,8 @@ from analysis.lifts.comparison import difference_in
 from analysis.lifts.linear import Linear, Spread
 from analysis.lifts.strata import empty, shares, usable, without_value
 from analysis.texts import Number, Style, Text, count, text
-from engine.experiments import Better, Factor
+from engine.experiments import Factor
+from engine.metrics import Better
 
 
 @dataclass(frozen=True, slots=True)

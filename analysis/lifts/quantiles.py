@@ -30,7 +30,7 @@ from analysis.logs import metrics
 from analysis.logs.crediting import Counted
 from analysis.logs.metrics import Sample
 from analysis.texts import Text, count, text
-from engine.experiments import Metric
+from engine.metrics import Metric
 
 MIN_P_VALUE = 1e-9
 """P-values are not followed below this."""

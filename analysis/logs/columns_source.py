@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.arrays import Ints
-from engine.columns import Columns
+from engine.columns import Columns, encoded
 from engine.errors import InvalidRequest
 from engine.experiments import Change, Experiment, ExperimentState
 
@@ -47,6 +47,10 @@ class ColumnsSource:
     def contexts(self, experiment_id: str, names: Sequence[str]) -> Columns:  # noqa: ARG002 all are its own
         """Return fields of the context."""
         return _found(self.fields, names)
+
+    def shadows(self, experiment_id: str) -> Columns:  # noqa: ARG002 there is no shadow
+        """Return columns of nothing."""
+        return {"seq": np.zeros(0, np.int64), "eligible": encoded([]), "distribution": encoded([])}
 
     def voided(self) -> Ints:
         """Return nothing: what is taken back need not be simulated."""

@@ -18,7 +18,7 @@ from analysis.arrays import LARGEST, Flags, Ints
 from analysis.document import Count
 from analysis.logs.frames import Frame
 from analysis.texts import text
-from engine.experiments import Metric, MetricKind
+from engine.metrics import Metric, MetricKind
 
 NPS_SCALE = (0.0, 10.0)
 """The lowest and the highest score that an NPS can be made of."""

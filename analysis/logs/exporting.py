@@ -80,6 +80,8 @@ def _described(log: Reader, state: ExperimentState) -> dict[str, Any]:
         "epoch": state.epoch,
         "etag": state.etag,
         "snapshot": state.snapshot,
+        "shadow_snapshot": state.shadow_snapshot,
+        "pinned": state.pinned,
         "step": state.step,
         "step_at": state.step_at,
         "history": [asdict(change) for change in log.history(experiment_id)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.arrays import Floats
-from engine.experiments import Metric
+from engine.metrics import Metric
 
 
 def cut(metric: Metric, values: Floats) -> float | None:
@@ -14,7 +14,7 @@ def cut(metric: Metric, values: Floats) -> float | None:
     `values` (n,) are of all variants together, so that the cut is the same for all of them. The quantile is the least
     value that at least so large a share does not exceed.
 
-    >>> from engine.experiments import MetricKind
+    >>> from engine.metrics import MetricKind
     >>> spent = np.array([0.0, 3.0, 5.0, 900.0])
     >>> cut(Metric("spend", MetricKind.REVENUE, winsor=0.75), spent)
     5.0

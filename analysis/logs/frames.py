@@ -5,23 +5,22 @@ What cannot be used is left out here and counted, with the reason, in `Frame.lef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.arrays import Flags, Floats, Ints, Texts, distinct, places, renumbered
 from analysis.document import Count
-from analysis.logs import stickiness
+from analysis.logs import labels, stickiness
 from analysis.logs.contexts import Contexts
-from analysis.logs.patterns import patterns
+from analysis.logs.labels import Answers, Labels
 from analysis.logs.sources import LogSource
 from analysis.logs.stickiness import Repeats
-from analysis.texts import text
+from analysis.texts import Name, text
 from engine.columns import Coded, Column, Columns
 from engine.errors import UnknownExperiment
 from engine.experiments import Experiment, ExperimentState, ExposureRule, Status
-from engine.randomness import ONE
 from engine.records import DrawKey, Group, Reason
 
 ASSIGNMENT_COLUMNS = (
@@ -47,6 +46,7 @@ class Assignments:
 
     `origin` is the row whose draw it repeats, as a sticky answer does, or its own place. `unit_key` is the unit that
     was drawn and `named_key` the one that was answered: they differ for who keeps what was drawn before a login.
+    `answer` is the place of the row that fills the first slot of the same answer, or its own.
     """
 
     seq: Ints
@@ -68,9 +68,15 @@ class Assignments:
     source: Texts
     origin: Ints
     named_key: Ints
+    answer: Ints
 
     def __len__(self) -> int:
         return len(self.seq)
+
+    @property
+    def is_first_slot(self) -> Flags:
+        """Which rows fill the first slot of an answer, (n,): one for each answer."""
+        return np.asarray(self.answer == np.arange(len(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class Outcomes:
     """Outcomes that stand, (n,) each: `row` is the draw or other answer that it is of, or -1.
 
     `named_key` is the unit that it named, or 0, and `unit_key` the one that was drawn for it. `metric` is an index into
-    the frame's `outcome_names`.
+    the frame's `outcome_names`. Times are microseconds.
     """
 
     metric: Ints
@@ -87,6 +93,7 @@ class Outcomes:
     row: Ints
     unit_key: Ints
     named_key: Ints
+    received_at: Ints
 
     def __len__(self) -> int:
         return len(self.metric)
@@ -96,11 +103,13 @@ class Outcomes:
 class Frame:
     """One experiment's log. `end` is the log's end, in microseconds: the last time at which anything was received.
 
-    Answers for quality assurance are not here at all.
+    `variants` are what the answers are told apart by: see `analysis.logs.labels`. Answers for quality assurance are not
+    here at all.
     """
 
     state: ExperimentState
-    variants: tuple[str, ...]
+    answers: Answers
+    variants: tuple[Name, ...]
     epochs: tuple[int, ...]
     assignments: Assignments
     outcomes: Outcomes
@@ -155,17 +164,20 @@ def read(source: LogSource, experiment_id: str) -> Frame:
     raw: Columns = everything if is_real.all() else {each: _where(everything[each], is_real) for each in everything}
     repeats = stickiness.repeats(source, experiment_id, raw)
     raw_outcomes = source.columns("outcomes", OUTCOME_COLUMNS, experiment_id)
-    got = (raw["variant"].words[code] for code in distinct(raw["variant"].codes))
-    names = tuple(dict.fromkeys([*(variant.name for variant in experiment.variants), *got]))
     epochs = tuple(distinct(raw["epoch"]).tolist()) or (state.epoch,)
     exposed_at = _exposure_times(source, experiment, raw, repeats.origin)
-    same_kind = _kinds(source, experiment, raw["revision"])
-    assignments, left_out = _assignments(raw, repeats, exposed_at, same_kind, names=names, epochs=epochs)
+    definitions = _definitions(source, experiment, raw["revision"])
+    answers = labels.answers_of([experiment, *definitions.values()])
+    labelled = labels.by_place(raw) if answers is Answers.CANDIDATES else labels.by_name(raw, experiment)
+    answer = _first_slots(source, experiment_id, raw, answers)
+    same_kind = _kinds(experiment, definitions, raw["revision"])
+    assignments, left_out = _assignments(raw, repeats, labelled, exposed_at, same_kind, answer=answer, epochs=epochs)
     outcomes, not_counted = _outcomes(raw_outcomes, assignments.seq, repeats, experiment, source.voided())
     end = max(source.ended_at(), *(int(each["received_at"].max(initial=0)) for each in (everything, raw_outcomes)))
     n_tested = Count(int((~is_real).sum()), text("left_out.not_drawn", reason=text("reason.qa")))
     counts = n_tested, *left_out, *not_counted
-    return Frame(state, names, epochs, assignments, outcomes, end, counts, Contexts(source, experiment, is_real))
+    contexts = Contexts(source, experiment, is_real)
+    return Frame(state, answers, labelled.names, epochs, assignments, outcomes, end, counts, contexts)
 
 
 def _where(column: Column, which: Flags) -> Column:
@@ -191,34 +203,44 @@ def _first_times(rows: Ints, at: Ints, n: int) -> Ints:
     return times
 
 
-def _kinds(source: LogSource, experiment: Experiment, revision: Ints) -> Flags:
+def _definitions(source: LogSource, experiment: Experiment, revision: Ints) -> dict[int, Experiment]:
+    """Return the definitions by which rows were decided, by revision, ascending."""
+    known = distinct(revision).tolist()
+    return {each: source.definition(experiment.experiment_id, each) or experiment for each in known}
+
+
+def _kinds(experiment: Experiment, definitions: Mapping[int, Experiment], revision: Ints) -> Flags:
     """Whether each row was decided by a policy of the same kind, learning or not, as the current one, (n,)."""
-    known = distinct(revision)
-    definitions = [source.definition(experiment.experiment_id, each) or experiment for each in known.tolist()]
-    same = np.array([each.policy.learns == experiment.policy.learns for each in definitions], np.bool_)
-    return same[places(revision, known)]
+    same = np.array([each.policy.learns == experiment.policy.learns for each in definitions.values()], np.bool_)
+    return same[places(revision, np.array(list(definitions), np.int64))]
+
+
+def _first_slots(source: LogSource, experiment_id: str, raw: Columns, answers: Answers) -> Ints:
+    # Slots are read only where an answer can have several.
+    if answers is Answers.VARIANT:
+        return np.arange(len(raw["seq"]))
+    return labels.first_slots(source, experiment_id, raw)
 
 
 def _assignments(
     raw: Columns,
     repeats: Repeats,
+    labelled: Labels,
     exposed_at: Ints,
     same_kind: Flags,
     *,
-    names: tuple[str, ...],
+    answer: Ints,
     epochs: tuple[int, ...],
 ) -> tuple[Assignments, list[Count]]:
-    is_draw = raw["is_draw"] == 1
-    variant, epoch = _codes(raw["variant"], names), places(raw["epoch"], np.array(epochs, np.int64))
-    found = patterns(raw["eligible"], raw["distribution"], names)
-    logged = np.rint(found.probabilities * ONE).astype(np.int64)[found.index, variant]
-    holds = found.is_whole[found.index] & (raw["weight"] > 0) & (raw["weight"] == logged)
+    is_draw, found = raw["is_draw"] == 1, labelled.patterns
+    epoch = places(raw["epoch"], np.array(epochs, np.int64))
+    holds = found.is_whole[found.index] & (raw["weight"] > 0) & (raw["weight"] == labelled.weight)
     n_patterns = len(found.probabilities)
     rows = Assignments(
         seq=raw["seq"],
         at=raw["assigned_at"],
         exposed_at=exposed_at,
-        variant=variant,
+        variant=labelled.variant,
         epoch=epoch,
         unit_key=repeats.unit(raw["unit_key"]),
         is_draw=is_draw,
@@ -234,6 +256,7 @@ def _assignments(
         source=raw["source"].values(),
         origin=repeats.origin,
         named_key=raw["unit_key"],
+        answer=answer,
     )
     broken = int((is_draw & ~holds).sum())
     other = int((is_draw & holds & ~same_kind).sum())
@@ -261,7 +284,8 @@ def _outcomes(
     row = np.append(repeats.origin, -1)[own]
     is_finite, is_ours = np.isfinite(raw["value"]), (metric >= 0) & (~names_row | (row >= 0))
     counts, stands = ~is_void & ~is_voided, ~is_void & ~is_voided & is_finite & is_ours
-    columns = metric, raw["value"], raw["occurred_at"], row, repeats.unit(raw["unit_key"]), raw["unit_key"]
+    units = repeats.unit(raw["unit_key"]), raw["unit_key"]
+    columns = metric, raw["value"], raw["occurred_at"], row, *units, raw["received_at"]
     return Outcomes(*(column[stands] for column in columns)), [
         Count(int((is_voided & ~is_void).sum()), text("left_out.taken_back")),
         Count(int((counts & ~is_finite).sum()), text("left_out.not_finite")),

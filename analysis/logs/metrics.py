@@ -15,7 +15,7 @@ from analysis.logs import crediting, extremes
 from analysis.logs.crediting import Counted, Subjects, micros
 from analysis.logs.frames import Frame
 from analysis.texts import Arg, Text, amount, count, duration, plain, text
-from engine.experiments import SCORES, Metric, MetricKind
+from engine.metrics import SCORES, Metric, MetricKind
 
 SHARES = (MetricKind.CONVERSION, MetricKind.RETENTION)
 """Kinds of which a subject's value is 0 or 1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from engine.experiments import Change, Experiment, ExperimentState, Status
 from engine.storage import open_reader
 from engine.storage.contexts import contexts_of_records, readable_fields
 from engine.storage.schema import DERIVED, column_types
+from engine.storage.shadows import shadows_of_records
 from engine.storage.sqlite_reader import SqliteReader
 
 _MATCHED = {
@@ -63,7 +64,14 @@ class ParquetSource:
         assert definition is not None
         where = found["revision"], found["epoch"], found["etag"], found["snapshot"], found["step"]
         step_at = found["step_at"] and datetime.fromisoformat(found["step_at"])
-        return ExperimentState(definition, Status(found["status"]), *where, step_at=step_at)
+        return ExperimentState(
+            definition,
+            Status(found["status"]),
+            *where,
+            step_at=step_at,
+            shadow_snapshot=found.get("shadow_snapshot", ""),
+            pinned=found.get("pinned", False),
+        )
 
     def states(self) -> list[ExperimentState]:
         """Return all experiments with their states, by id."""
@@ -94,8 +102,11 @@ class ParquetSource:
         """Return declared fields of the contexts in the order of seq."""
         state = self.state(experiment_id)
         fields = readable_fields(state.experiment if state else None, names)
-        query = "SELECT record FROM assignments WHERE experiment_id = ? ORDER BY seq"
-        return contexts_of_records(fields, (bytes(record) for (record,) in self._duck.rows(query, [experiment_id])))
+        return contexts_of_records(fields, self._records(experiment_id))
+
+    def shadows(self, experiment_id: str) -> Columns:
+        """Return what the shadow policy would have drawn from, in the order of seq."""
+        return shadows_of_records(self._records(experiment_id))
 
     def voided(self) -> Ints:
         """Return the seqs of the outcomes that a later one took back, ascending."""
@@ -108,6 +119,10 @@ class ParquetSource:
     def close(self) -> None:
         """Release the files."""
         self._duck.close()
+
+    def _records(self, experiment_id: str) -> Iterator[bytes]:
+        query = "SELECT record FROM assignments WHERE experiment_id = ? ORDER BY seq"
+        return (bytes(record) for (record,) in self._duck.rows(query, [experiment_id]))
 
     def _condition(self, table: str, experiment_id: str) -> tuple[str, list[Any]]:
         """Return what chooses the rows of an experiment."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.arrays import Flags, Floats, Ints, renumbered
+from analysis.texts import Name
 from engine.columns import Coded
 from engine.randomness import ONE
 
@@ -25,7 +26,7 @@ class Patterns:
     is_whole: Flags
 
 
-def patterns(eligible: Coded, distribution: Coded, names: Sequence[str]) -> Patterns:
+def patterns(eligible: Coded, distribution: Coded, names: Sequence[Name]) -> Patterns:
     """Return the distributions of rows, from lists of eligible variants in JSON and their packed weights.
 
     >>> weights = (ONE // 4).to_bytes(8, "little") + (3 * ONE // 4).to_bytes(8, "little")
@@ -37,24 +38,29 @@ def patterns(eligible: Coded, distribution: Coded, names: Sequence[str]) -> Patt
     index, pairs = renumbered(eligible.codes * n + distribution.codes, n * len(eligible.words))
     probabilities = np.zeros((max(len(pairs), 1), len(names)))
     is_whole = np.zeros(len(probabilities), np.bool_)
+    columns: dict[Name, int] = {name: place for place, name in enumerate(names)}
+    # Pairs are in order, so those of one list stand together.
+    bounds = np.searchsorted(pairs, n * np.arange(len(eligible.words) + 1))
     for code, listed in enumerate(eligible.words):
-        places = np.flatnonzero(pairs // n == code)
+        places = np.arange(bounds[code], bounds[code + 1])
         weights = [distribution.words[pair % n] for pair in pairs[places].tolist()]
-        whole, found = _probabilities(json.loads(listed), weights, names)
+        whole, found = _probabilities(json.loads(listed), weights, columns)
         is_whole[places[whole]] = True
         probabilities[places[whole]] = found
     return Patterns(index, probabilities, is_whole)
 
 
-def _probabilities(eligible: Sequence[str], packed: Sequence[bytes], names: Sequence[str]) -> tuple[Ints, Floats]:
+def _probabilities(
+    eligible: Sequence[str], packed: Sequence[bytes], columns: Mapping[Name, int]
+) -> tuple[Ints, Floats]:
     """Return which of some packed weights are distributions over the eligible, (m,), and those, (m, n_variants)."""
     fitting = np.array([place for place, weights in enumerate(packed) if len(weights) == 8 * len(eligible)], np.int64)
     if not len(fitting) or not eligible:
-        return fitting[:0], np.zeros((0, len(names)))
+        return fitting[:0], np.zeros((0, len(columns)))
     weights = np.frombuffer(b"".join([packed[place] for place in fitting]), "<i8").reshape(len(fitting), -1)
     holds = (weights.sum(axis=1) == ONE) & (weights.min(axis=1) >= 0)
     # An eligible variant that neither is declared nor was ever drawn has no column, and such a row sums to less than 1.
-    known = [place for place, name in enumerate(eligible) if name in names]
-    found = np.zeros((int(holds.sum()), len(names)))
-    found[:, [names.index(eligible[place]) for place in known]] = weights[holds][:, known] / ONE
+    known = [place for place, name in enumerate(eligible) if name in columns]
+    found = np.zeros((int(holds.sum()), len(columns)))
+    found[:, [columns[eligible[place]] for place in known]] = weights[holds][:, known] / ONE
     return fitting[holds], found

@@ -62,7 +62,8 @@ def simple_log(
         InvalidExperiment: the definition is not sound.
         InvalidRequest: a column is unknown, missing, or of another length.
 
-    >>> from engine.experiments import Metric, Variant
+    >>> from engine.experiments import Variant
+    >>> from engine.metrics import Metric
     >>> hero = Experiment("hero", (Variant("plain"), Variant("bold")), (Metric("click"),))
     >>> log = simple_log(hero, {"variant": np.array([0, 1, 1])}, {"row": np.array([2])})
     >>> log.columns("outcomes", ["assignment_seq"], "hero")

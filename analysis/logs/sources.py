@@ -30,6 +30,9 @@ class LogSource(Protocol):
     def contexts(self, experiment_id: str, names: Sequence[str]) -> Columns:
         """Return declared fields of the context of the experiment's assignments, in the order of seq."""
 
+    def shadows(self, experiment_id: str) -> Columns:
+        """Return `seq`, `eligible` and `distribution` of what the shadow policy would have drawn from, by seq."""
+
     def voided(self) -> Ints:
         """Return the seqs of the outcomes that a later one took back, ascending."""
 

@@ -23,7 +23,8 @@ from analysis.lifts.moments import Moments
 from analysis.logs.crediting import NPS_SCALE
 from analysis.logs.metrics import DETRACTOR, PROMOTER, SHARES
 from engine.errors import InvalidRequest
-from engine.experiments import SCORES, Experiment, Metric, MetricKind
+from engine.experiments import Experiment
+from engine.metrics import SCORES, Metric, MetricKind
 
 Lazy = nw.LazyFrame[Any]
 

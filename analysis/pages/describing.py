@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from analysis.document import Definition, Step
 from analysis.texts import Text, amount, count, duration, plain, share, text
-from engine.experiments import Brief, Change, Metric, MetricKind
+from engine.experiments import Brief, Change
+from engine.metrics import Metric, MetricKind
 
 
 def brief(declared: Brief) -> tuple[Definition, ...]:

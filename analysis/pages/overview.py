@@ -16,7 +16,7 @@ from analysis.estimate import Estimate, Scale
 from analysis.pages import charts, wording
 from analysis.sequential import asymptotic
 from analysis.texts import Number, Style, Text, count, text
-from engine.experiments import Better
+from engine.metrics import Better
 
 _CONCLUDE = "conclude"
 _EXACT = 1e-12

@@ -13,7 +13,8 @@ from analysis.logs import crediting, metrics
 from analysis.logs.frames import Frame
 from analysis.planning.needs import Baseline
 from analysis.planning.pages import Known
-from engine.experiments import Experiment, MetricKind
+from engine.experiments import Experiment
+from engine.metrics import MetricKind
 
 _DAY_US = 86_400_000_000
 

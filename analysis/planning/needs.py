@@ -15,7 +15,8 @@ from analysis.deciding import decisions
 from analysis.estimate import LEVEL, error_rate
 from analysis.lifts.cells import Shape
 from analysis.planning.looking import design
-from engine.experiments import Better, Experiment, Metric, Plan
+from engine.experiments import Experiment, Plan
+from engine.metrics import Better, Metric
 from engine.specs import FixedSpec
 
 _MOST = 1e12

@@ -12,7 +12,8 @@ from analysis.planning import needs
 from analysis.planning.looking import design
 from analysis.planning.needs import Baseline, Split
 from analysis.texts import Text, count, duration, plain, share, text
-from engine.experiments import Boundary, Experiment, Looking, Metric, Plan
+from engine.experiments import Boundary, Experiment, Looking, Plan
+from engine.metrics import Metric
 
 DAY_S = 86_400.0
 _WEEKS = (1, 2, 3, 4, 6, 8, 12)

@@ -14,7 +14,8 @@ from analysis.logs.metrics import Sample
 from analysis.sequential import asymptotic, betting
 from analysis.sequential.betting import Scores
 from analysis.texts import Text, count, plain, text
-from engine.experiments import SCORES, Looking, Metric, MetricKind, Plan
+from engine.experiments import Looking, Plan
+from engine.metrics import SCORES, Metric, MetricKind
 
 ENOUGH = 20
 """An asymptotic sequence is silent until each side has so many events."""

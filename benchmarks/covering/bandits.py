@@ -11,7 +11,8 @@ from covering.simulated import Cell, Floats, Ints, Simulated, outcomes
 
 from analysis.adaptive.sequences import ROWS_PER_BOUND
 from analysis.sequential.asymptotic import N_TIGHTEST
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
+from engine.metrics import Metric
 from engine.policies.posteriors import probability_of_best
 from engine.randomness import ONE, quantise
 from engine.specs import ContextualSpec, ThompsonSpec

@@ -10,7 +10,8 @@ import numpy as np
 from covering.simulated import Cell, Floats, Ints, Simulated, outcomes
 from scipy import integrate, stats
 
-from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Role, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
+from engine.metrics import Metric, MetricKind, Role
 from engine.records import DrawKey
 from engine.specs import FixedSpec
 

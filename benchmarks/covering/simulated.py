@@ -14,7 +14,8 @@ from analysis.logs.columns_source import ColumnsSource
 from analysis.logs.crediting import micros
 from analysis.logs.simple_log import START, simple_log
 from analysis.sequential import asymptotic, betting
-from engine.experiments import Experiment, Looking, MetricKind, Plan, Status
+from engine.experiments import Experiment, Looking, Plan, Status
+from engine.metrics import MetricKind
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

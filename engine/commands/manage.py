@@ -57,7 +57,7 @@ def apply(*, file: Path, etag: str, server: str, actor: str, reason: str) -> Non
             apply_population(management, declared, reason, etag)
             return
         state, done = management.apply(declared, reason, etag)
-    click.echo(f"{done}: {summary(state)}")
+    click.echo(", ".join((f"{done}: {summary(state)}", *standing(state))))
     if state.status is Status.DRAFT:
         click.echo(f"start it with: armlift start {state.experiment.experiment_id}")
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
-from engine.experiments import ExperimentState, said
+from engine.experiments import ExperimentState, Status, said
 from engine.funnel import Population
+from engine.learned import shown
 from engine.ramping import place
 
 _NEVER_WRAPPED = 10_000
@@ -23,7 +24,7 @@ def summary(state: ExperimentState) -> str:
 
 
 def standing(state: ExperimentState) -> Iterator[str]:
-    """Yield what holds for an experiment now beside its status: traffic, ramp, killed variants and schedule.
+    """Yield what holds for an experiment now beside its status: traffic, ramp, pinned snapshot, killed variants, times.
 
     What is as it is without being said is left out.
     """
@@ -32,6 +33,10 @@ def standing(state: ExperimentState) -> Iterator[str]:
         yield f"traffic {state.traffic:.4g}"
     if experiment.funnel.ramp:
         yield _ramp(state)
+    if state.pinned:
+        yield f"pinned to snapshot {shown(state.snapshot)}"
+    elif state.status is Status.DRAFT and state.snapshot:
+        yield f"begins with snapshot {shown(state.snapshot)}"
     if experiment.killed:
         yield f"killed {', '.join(experiment.killed)}"
     if experiment.funnel.starts_at is not None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import click
-from armlift import Client, Event, Recorded
+from armlift import Answer, ArmliftError, Ask, Candidate, Client, Event, Recorded
+from rich.markup import escape
+from rich.table import Table
 
 from engine.commands import server_option
-from engine.commands.telling import reason_said
+from engine.commands.telling import reason_said, show
 from engine.errors import InvalidRequest, UnknownAssignment
 from engine.explanation import Explanation
 from engine.recompute import Recomputer
 from engine.records import Value
 from engine.service.management import Management
 from engine.storage import find_snapshot_in, open_reader
+from engine.yaml_text import parse
 
 at_option = click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="The time, for --clock=request.")
 unit_option = click.option("--unit", "unit", default="", help="The unit's id; its type is customer unless --unit-type.")
@@ -29,6 +32,15 @@ unit_type_option = click.option("--unit-type", default="customer", show_default=
 @unit_option
 @unit_type_option
 @click.option("--context", "context", multiple=True, metavar="NAME=VALUE", help="A field of the context; JSON or text.")
+@click.option(
+    "--candidate",
+    "brought",
+    multiple=True,
+    metavar="'NAME: {FEATURE: VALUE}'",
+    help="A variant that the request brings along; the name alone where nothing is known of it.",
+)
+@click.option("--exclude", "excluded", multiple=True, metavar="VARIANT", help="The answer must not be this variant.")
+@click.option("--slots", default=1, show_default=True, help="How many positions to fill, each with another variant.")
 @click.option("--request-id", default="", help="Asking again with the same id gets the same answer.")
 @click.option("--qa", default="", metavar="VARIANT", help="See this variant: the answer is left out of every estimate.")
 @click.option("--dry-run", is_flag=True, help="Decide and keep nothing.")
@@ -40,33 +52,62 @@ def assign(
     unit: str,
     unit_type: str,
     context: Sequence[str],
+    brought: Sequence[str],
+    excluded: Sequence[str],
+    slots: int,
     request_id: str,
     qa: str,
     dry_run: bool,
     at: datetime | None,
     server: str,
 ) -> None:
-    """Ask for a variant.
+    """Ask for a variant, or for one in each of several slots.
 
     \b
-    Example:
+    Examples:
       armlift assign home-offer --unit customer-42 --context device=phone --context visits=3
+      armlift assign news --unit customer-42 --slots 2 --candidate 'a1: {price: 3}' --candidate a2 --candidate a3
     """
+    ask = Ask(
+        experiment,
+        units={unit_type: unit},
+        context=dict(map(_field, context)),
+        excluded=excluded,
+        request_id=request_id,
+        dry_run=dry_run,
+        at=at,
+        qa_variant=qa,
+        candidates=[candidate for text in brought for candidate in _candidates(text)],
+        slots=slots,
+    )
     with Client(server, timeout_s=5.0) as client:
-        answer = client.assign(
-            experiment,
-            units={unit_type: unit},
-            context=dict(map(_field, context)),
-            request_id=request_id,
-            dry_run=dry_run,
-            qa=qa,
-            at=at,
-        )
+        (slate,) = client.assign_slates([ask])
+    if isinstance(slate, ArmliftError):
+        raise slate
+    (_show_slate if slots > 1 else _show_answer)(slate)
+
+
+def _show_answer(slate: Sequence[Answer]) -> None:
+    (answer,) = slate
     chance = f", propensity {answer.propensity:.4g}" if answer.propensity else ""
     click.echo(f"{answer.variant} ({reason_said(answer.reason)}{chance})")
     click.echo(f"payload: {json.dumps(answer.payload, ensure_ascii=False)}")
-    if answer.assignment_id:
-        click.echo(f"assignment: {answer.assignment_id}")
+    _say_assignment(slate)
+
+
+def _show_slate(slate: Sequence[Answer]) -> None:
+    table = Table("slot", "variant", "reason", "propensity", "payload", box=None)
+    for answer in slate:
+        chance = f"{answer.propensity:.4g}" if answer.propensity else ""
+        payload = json.dumps(answer.payload, ensure_ascii=False)
+        table.add_row(str(answer.slot), escape(answer.variant), reason_said(answer.reason), chance, escape(payload))
+    show(table, "there is nothing to fill a slot with")
+    _say_assignment(slate)
+
+
+def _say_assignment(slate: Sequence[Answer]) -> None:
+    if slate[0].assignment_id:
+        click.echo(f"assignment: {slate[0].assignment_id}")
 
 
 @click.command()
@@ -140,6 +181,15 @@ def _field(text: str) -> tuple[str, Value]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def _candidates(text: str) -> Iterator[Candidate]:
+    """Yield the candidates that a text names: in the form of a file, or as a name alone."""
+    if ": " not in text and not text.startswith("{") and not text.endswith(":"):
+        yield Candidate(text)
+        return
+    for name, node in parse(text, f"--candidate {text!r}").items():
+        yield Candidate(name, {feature: each.value() for feature, each in node.block("{price: 3}").items()})
 
 
 def _say(recorded: Recorded) -> None:

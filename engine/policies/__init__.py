@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from engine.errors import SnapshotRefused
 from engine.experiments import Experiment
 from engine.policies.base import LearningPolicy, Policy
+from engine.policies.epsilon_greedy import EpsilonGreedyPolicy
 from engine.policies.fixed import FixedPolicy
+from engine.policies.linear import LinearPolicy
 from engine.policies.segments import SegmentsPolicy
+from engine.policies.softmax import SoftmaxPolicy
 from engine.policies.thompson import ThompsonPolicy
+from engine.policies.ucb1 import Ucb1Policy
 from engine.policies.untaught import UntaughtPolicy
-from engine.specs import ContextualSpec, FixedSpec, LearningSpec, SegmentsSpec, ThompsonSpec
+from engine.specs import (
+    ContextualSpec,
+    EpsilonGreedySpec,
+    FixedSpec,
+    LearningSpec,
+    LinearSpec,
+    PolicySpec,
+    SegmentsSpec,
+    SoftmaxSpec,
+    ThompsonSpec,
+    Ucb1Spec,
+)
 
 __all__ = ["LearningPolicy", "Policy", "build", "learned_policy", "prior_policy"]
 
@@ -24,15 +40,11 @@ def build(experiment: Experiment, blob: bytes = b"") -> Policy:
     Raises:
         SnapshotRefused: the blob is no state of this policy.
     """
-    match experiment.policy:
-        case FixedSpec():
-            return FixedPolicy(experiment)
-        case SegmentsSpec():
-            return SegmentsPolicy(experiment)
-        case ThompsonSpec() | ContextualSpec():
-            learned = learned_policy(experiment, blob)
-            prior = None if blob else prior_policy(experiment)
-            return UntaughtPolicy(learned, prior) if prior else learned
+    if not experiment.policy.learns:
+        return _UNLEARNED[type(experiment.policy)](experiment)
+    learned = learned_policy(experiment, blob)
+    prior = None if blob else prior_policy(experiment)
+    return UntaughtPolicy(learned, prior) if prior else learned
 
 
 def learned_policy(experiment: Experiment, blob: bytes = b"") -> LearningPolicy:
@@ -41,21 +53,17 @@ def learned_policy(experiment: Experiment, blob: bytes = b"") -> LearningPolicy:
     Raises:
         SnapshotRefused: the policy does not learn, or the blob is no state of it.
     """
-    match experiment.policy:
-        case ThompsonSpec():
-            return ThompsonPolicy(experiment, blob)
-        case ContextualSpec():
-            # Loaded here alone: a server of plain tests needs no Vowpal Wabbit.
-            from engine.policies.contextual import ContextualPolicy
-
-            return ContextualPolicy(experiment, blob)
-    raise SnapshotRefused(f"{experiment.experiment_id!r} has a policy that does not learn: it needs no snapshot")
+    made = _LEARNED.get(type(experiment.policy))
+    if made is None:
+        raise SnapshotRefused(f"{experiment.experiment_id!r} has a policy that does not learn: it needs no snapshot")
+    return made(experiment, blob)
 
 
 def prior_policy(experiment: Experiment) -> Policy | None:
     """Return the prior of the experiment's policy as a policy of its own, or None where it has none.
 
-    >>> from engine.experiments import Metric, Variant
+    >>> from engine.experiments import Variant
+    >>> from engine.metrics import Metric
     >>> variants = Variant("a"), Variant("b")
     >>> spec = ThompsonSpec(prior=SegmentsSpec(otherwise={"a": 0.8, "b": 0.2}))
     >>> prior = prior_policy(Experiment("hero", variants, (Metric("click"),), policy=spec))
@@ -65,3 +73,24 @@ def prior_policy(experiment: Experiment) -> Policy | None:
     spec = experiment.policy
     prior = spec.prior if isinstance(spec, LearningSpec) else None
     return SegmentsPolicy(replace(experiment, policy=prior)) if prior else None
+
+
+def _contextual(experiment: Experiment, blob: bytes) -> LearningPolicy:
+    # Loaded here alone: a server of plain tests needs no Vowpal Wabbit.
+    from engine.policies.contextual import ContextualPolicy
+
+    return ContextualPolicy(experiment, blob)
+
+
+_UNLEARNED: Mapping[type[PolicySpec], Callable[[Experiment], Policy]] = {
+    FixedSpec: FixedPolicy,
+    SegmentsSpec: SegmentsPolicy,
+}
+_LEARNED: Mapping[type[PolicySpec], Callable[[Experiment, bytes], LearningPolicy]] = {
+    ThompsonSpec: ThompsonPolicy,
+    EpsilonGreedySpec: EpsilonGreedyPolicy,
+    Ucb1Spec: Ucb1Policy,
+    SoftmaxSpec: SoftmaxPolicy,
+    LinearSpec: LinearPolicy,
+    ContextualSpec: _contextual,
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from engine.experiments import Variant
@@ -41,3 +41,12 @@ class LearningPolicy(Policy, Protocol):
 
     def serialize(self) -> bytes:
         """Return the learned state; `build(experiment, blob)` restores it."""
+
+    def expected_rewards(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:
+        """Return the reward in [0, 1] that it predicts of each eligible variant, shape (k,)."""
+
+    def contributions(self, context: Context, variant: Variant) -> Mapping[str, float]:
+        """Return by how much each given field of the context moves the predicted reward; empty where it reads none.
+
+        A linear model's prediction is the sum of these and of what it predicts of the variant in an empty context.
+        """

@@ -1,40 +1,39 @@
-"""The contextual bandit: SquareCB on a linear model of the reward, with every pair of context and variant feature.
+"""The contextual bandit: a linear model of the reward with products of context and variant features, and an explorer.
 
 SquareCB: Foster and Rakhlin, "Beyond UCB: Optimal and Efficient Contextual Bandits with Regression Oracles", 2020.
+Learner types: Bietti, Agarwal and Langford, "A Contextual Bandit Bake-off", 2021. Explorers: `explorers.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import PolicyFailed
 from engine.experiments import Experiment, Variant
+from engine.policies.explorers import has_many_models, told_propensity, vw_arguments
 from engine.policies.features import BITS, ContextEncoder, schema, variant_features
 from engine.policies.vowpal import LIBRARY, Lesson, Workspace
-from engine.records import Context, Reward
+from engine.records import Assignment, Context, Reward
 from engine.specs import ContextualSpec
-
-_UNWEIGHTED = 1.0
-"""The propensity that VW is told. SquareCB's oracle regresses what was observed as it is (algorithm 1 of the paper).
-
-Told the real one, VW's mtr would weigh a success at the floor a hundredfold, and the allocation would swing with each.
-"""
-
-_LEARNING_RATE = "0.1"
-"""A reward is mostly noise: at VW's own 0.5 the last few hundred of them would decide."""
 
 
 class ContextualPolicy:
     """Learns which variant is best in which context, from rewards in [0, 1].
 
-    Untaught, every eligible variant is equally likely. The variants are the experiment's own; candidates that a
-    request brings along are not learned from yet.
+    Untaught, every eligible variant is equally likely (but see `explorers.warning` of rnd). The variants are the
+    experiment's own, or candidates that a request brings along.
 
-    >>> from engine.experiments import Metric
+    >>> from engine.metrics import Metric
     >>> variants = Variant("a"), Variant("b")
     >>> policy = ContextualPolicy(Experiment("hero", variants, (Metric("click"),), policy=ContextualSpec()))
     >>> [round(probability, 6) for probability in policy.distribution({}, variants)]
     [0.5, 0.5]
+    >>> [round(probability, 6) for probability in policy.distribution({}, [Variant("x", features={"price": 2.0})])]
+    [1.0]
     """
 
     library = LIBRARY
@@ -42,26 +41,28 @@ class ContextualPolicy:
     def __init__(self, experiment: Experiment, blob: bytes = b"") -> None:
         spec = experiment.policy
         assert isinstance(spec, ContextualSpec)
-        self.arguments: tuple[str, ...] = _arguments(spec)
+        self.arguments: tuple[str, ...] = vw_arguments(spec, BITS)
+        self._spec = spec
+        self._variants = {variant.name: variant for variant in experiment.variants}
         self._encoder = ContextEncoder(experiment.context)
-        actions = {variant.name: variant_features(variant) for variant in experiment.variants}
-        self._workspace = Workspace(self.arguments, actions, schema(experiment), blob)
+        encode = partial(variant_features, declared=experiment.candidates or ())
+        self._workspace = Workspace(self.arguments, encode, schema(experiment), blob)
 
     def distribution(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:
         """Return the probabilities of the eligible variants in their order, shape (k,), summing to 1.
 
         Raises:
-            PolicyFailed: a value of the context is not of its field's type or not finite, or VW's answer is no
-                distribution.
+            PolicyFailed: a value of the context or a feature is not of its field's type or not finite, two variants
+                have one name, or VW's answer is no distribution.
         """
-        return self._workspace.predict(self._encoder.encode(context), tuple([variant.name for variant in eligible]))
+        return self._workspace.predict(self._encoder.encode(context), eligible)
 
     def learn(self, rewards: Sequence[Reward]) -> None:
         """Learn from rewards in [0, 1] of draws, in order.
 
         Raises:
-            PolicyFailed: a reward is not in [0, 1], or its assignment was not drawn from variants of the experiment;
-                then nothing was learned.
+            PolicyFailed: a reward is not in [0, 1], or its assignment was not drawn, or from variants that are neither
+                the experiment's nor brought along; then nothing was learned. See `features.understood`.
         """
         self._workspace.learn([self._lesson(reward) for reward in rewards])
 
@@ -69,15 +70,60 @@ class ContextualPolicy:
         """Return the learned state; `ContextualPolicy(experiment, blob)` restores it."""
         return self._workspace.serialize()
 
+    def expected_rewards(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:
+        """Return the reward in [0, 1] that it predicts of each eligible variant, shape (k,).
+
+        What the explorer compares: of a bag the mean of its models, of rnd without its bonus, of cover what its first
+        model predicts.
+
+        Raises:
+            PolicyFailed: as `distribution`.
+        """
+        predicted = self._of_models(self._workspace.predicted(self._encoder.encode(context), eligible).rewards)
+        return [float(reward) for reward in np.clip(predicted, 0.0, 1.0)]
+
+    def contributions(self, context: Context, variant: Variant) -> Mapping[str, float]:
+        """Return by how much each given field of the context moves the predicted reward: as against its missing.
+
+        Without `interactions` of two parts of the context they and the prediction of an empty context sum to the
+        prediction, exact but for 32-bit rounding and for the bounds of a reward. With them a field's contribution is
+        that in the presence of the others: what fields bring together is in each of theirs.
+
+        Raises:
+            PolicyFailed: as `distribution`.
+        """
+        whole = self._sum(context, variant)
+        given = [name for name in self._encoder.names if context.get(name) is not None]
+        return {name: whole - self._sum(_without(context, name), variant) for name in given}
+
+    def _sum(self, context: Context, variant: Variant) -> float:
+        return float(self._of_models(self._workspace.predicted(self._encoder.encode(context), (variant,)).sums)[0])
+
+    def _of_models(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return one prediction of each variant from those of all models, shape (n_models, k).
+
+        The last model is the reward's: those before it are of rnd's bonus.
+        """
+        return np.asarray(predicted.mean(axis=0) if has_many_models(self._spec) else predicted[-1])
+
     def _lesson(self, reward: Reward) -> Lesson:
         assignment = reward.assignment
-        if not assignment.is_draw:
+        if assignment.propensity is None:
             raise PolicyFailed(f"assignment {assignment.assignment_id!r} was not drawn: learn from draws alone")
         context = self._encoder.encode(assignment.context)
-        return Lesson(context, assignment.eligible, assignment.variant, reward.value, _UNWEIGHTED)
+        told = told_propensity(self._spec, assignment.propensity)
+        return Lesson(context, self._eligible(assignment), assignment.variant, reward.value, told)
+
+    def _eligible(self, assignment: Assignment) -> tuple[Variant, ...]:
+        known = self._variants
+        if assignment.candidates:
+            brought = {each.name: Variant(each.name, features=each.features) for each in assignment.candidates}
+            known = {**brought, **known}
+        try:
+            return tuple([known[name] for name in assignment.eligible])
+        except KeyError as error:
+            raise PolicyFailed(f"nothing is known of the variant {error}: learn from those of the experiment") from None
 
 
-def _arguments(spec: ContextualSpec) -> tuple[str, ...]:
-    explorer = ("--cb_explore_adf", "--squarecb", "--gamma_scale", repr(float(spec.gamma)))
-    learner = ("--cb_type", "mtr", "--learning_rate", _LEARNING_RATE)
-    return (*explorer, *learner, "-q", "UA", "-b", str(BITS), "--random_seed", "0")
+def _without(context: Context, name: str) -> Context:
+    return {other: value for other, value in context.items() if other != name}

@@ -5,7 +5,7 @@
     flag            one feature for true, another for false
     list of text    one feature for each distinct item
     missing field   a feature of its own
-    variant         its name, its declared features and its levels
+    variant         its name, its features and its levels, and the same for a candidate
 
 Every feature's index is a hash of what it is (context or variant), its kind, its field and its value.
 """
@@ -15,7 +15,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from engine.errors import PolicyFailed
 from engine.experiments import ContextField, Experiment, FieldType, Variant
 from engine.randomness import digest, feature_index
-from engine.records import Context, ContextValue
+from engine.records import Assignment, Candidate, Context, ContextValue, Group, Reward
 
 BITS = 18
 """Indices lie in [0, 2**18)."""
@@ -49,9 +50,10 @@ class ContextEncoder:
 
     def __init__(self, fields: Sequence[ContextField]) -> None:
         self._fields = [
-            (declared.name, _missing(declared.name), _encoder("context", declared.name, declared.type))
+            (declared.name, _missing("context", declared.name), _encoder("context", declared.name, declared.type))
             for declared in fields
         ]
+        self.names = tuple(declared.name for declared in fields)
 
     def encode(self, context: Context) -> Features:
         """Return the features of the declared fields, in the order in which they were declared.
@@ -69,32 +71,122 @@ class ContextEncoder:
         return _arrays(pairs)
 
 
-def variant_features(variant: Variant) -> Features:
-    """Return the features of a variant: its name, its declared features and its levels.
+def variant_features(variant: Variant, declared: Sequence[ContextField] = ()) -> Features:
+    """Return the features of a variant: its name, its features and its levels, and which declared ones are missing.
+
+    Raises:
+        PolicyFailed: a feature is not finite, or nothing that can be read.
 
     >>> variant_features(Variant("hero", features={"price": 0.5}))[1].tolist()
     [1.0, 0.5]
     """
     pairs = [(feature_index("variant", variant.name, BITS), 1.0)]
-    for name, value in variant.features.items():
-        pairs += _encoder("feature", name, _type_of(value))(value)
-    for factor, level in variant.levels.items():
+    # By name: the log keeps features without their order, and sums of 32-bit numbers depend on it.
+    for name, value in sorted(variant.features.items()):
+        python_type: type = type(value)
+        pairs += _feature_encoder(name, python_type)(value)
+    for factor, level in sorted(variant.levels.items()):
         pairs += _encoder("level", factor, FieldType.TEXT)(level)
+    pairs += [_missing("feature", field.name) for field in declared if field.name not in variant.features]
     return _arrays(pairs)
 
 
 def schema(experiment: Experiment) -> str:
-    """Return a digest of what gives learned state its meaning: fields, variants and this encoding; 32 hex digits.
+    """Return a digest of what gives learned state its meaning: fields, variants, reward and encoding; 32 hex digits.
 
-    >>> from engine.experiments import Metric
+    >>> from engine.metrics import Metric
     >>> hero = Experiment("hero", (Variant("a"), Variant("b")), (Metric("click"),))
     >>> other = Experiment("other", (Variant("a"), Variant("c")), (Metric("click"),))
     >>> schema(hero) == schema(hero), schema(hero) == schema(other)
     (True, False)
     """
-    fields = [[declared.name, declared.type.value] for declared in experiment.context]
     variants = [[variant.name, dict(variant.features), dict(variant.levels)] for variant in experiment.variants]
-    return digest("schema", _ENCODING_VERSION, str(BITS), json.dumps([fields, variants], sort_keys=True)).hex()
+    candidates = None if experiment.candidates is None else _types(experiment.candidates)
+    meaning = [_types(experiment.context), variants, candidates, _reward_of(experiment)]
+    return digest("schema", _ENCODING_VERSION, str(BITS), json.dumps(meaning, sort_keys=True)).hex()
+
+
+def _types(fields: Sequence[ContextField]) -> list[list[str]]:
+    return [[declared.name, declared.type.value] for declared in fields]
+
+
+def _reward_of(experiment: Experiment) -> list[object]:
+    """Return all that decides what an assignment earns, and when."""
+    terms = [[term.metric, term.weight, term.aggregation.value] for term in experiment.reward]
+    used = sorted({term.metric for term in experiment.reward})
+    metrics = [
+        [
+            metric.name,
+            metric.kind.value,
+            str(metric.window),
+            str(metric.after),
+            metric.cap,
+            metric.range,
+            metric.outcome,
+        ]
+        for metric in map(experiment.metric, used)
+        if metric is not None
+    ]
+    scale = [experiment.reward_scale, experiment.reward_default]
+    return [terms, metrics, scale, str(experiment.grace), experiment.exposure.value]
+
+
+def understood(reward: Reward, experiment: Experiment) -> Reward | None:
+    """Return a reward as the experiment can learn from it today, or None where there is nothing to learn.
+
+    Nothing is learned of answers that were no draws of the policy's group, of forgotten units, and of variants that are
+    gone. The others that were eligible are narrowed to those that are left, at the weights that they had, so that the
+    propensity stays that of the draw. Values that are not of the type declared today count as missing.
+
+    >>> from datetime import UTC, datetime
+    >>> from engine.metrics import Metric
+    >>> from engine.records import Reason, Unit
+    >>> at = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> row = Assignment("hero", "a", Reason.DRAWN, Unit("customer", "7"), at, at, is_draw=True)
+    >>> row = replace(row, eligible=("a", "gone"), distribution=(2**30, 3 * 2**30))
+    >>> hero = Experiment("hero", (Variant("a"), Variant("b")), (Metric("click"),))
+    >>> found = understood(Reward(row, 1.0, at, 1), hero)
+    >>> (found.assignment.eligible, found.assignment.propensity) if found else None
+    (('a',), 0.25)
+    """
+    assignment = reward.assignment
+    if not assignment.is_draw or assignment.group is not Group.POLICY or not assignment.unit.id:
+        return None
+    candidates = tuple(
+        [_known(each, experiment) for each in assignment.candidates if experiment.candidates is not None]
+    )
+    names = {variant.name for variant in experiment.variants} | {candidate.name for candidate in candidates}
+    if assignment.variant not in names:
+        return None
+    context = readable(assignment.context, experiment.context)
+    if context == assignment.context and candidates == assignment.candidates and names.issuperset(assignment.eligible):
+        return reward
+    return replace(reward, assignment=_narrowed(replace(assignment, context=context, candidates=candidates), names))
+
+
+def readable(context: Context, fields: Sequence[ContextField]) -> Context:
+    """Return the values of declared fields that are of the declared type, and finite.
+
+    >>> dict(readable({"visits": "many", "plan": "pro", "old": 1.0}, [ContextField("plan", FieldType.TEXT)]))
+    {'plan': 'pro'}
+    """
+    types = {declared.name: declared.type for declared in fields}
+    return {name: value for name, value in context.items() if name in types and _is_of(value, types[name])}
+
+
+def _known(candidate: Candidate, experiment: Experiment) -> Candidate:
+    return Candidate(candidate.name, readable(candidate.features, experiment.candidates or ()))
+
+
+def _narrowed(assignment: Assignment, names: set[str]) -> Assignment:
+    """Return the row with those of its eligible variants that have one of the names, at the weights that they had."""
+    left = [
+        (name, weight)
+        for name, weight in zip(assignment.eligible, assignment.distribution, strict=True)
+        if name in names
+    ]
+    eligible, weights = zip(*left, strict=True)
+    return replace(assignment, eligible=eligible, distribution=weights)
 
 
 def squash(value: float) -> float:
@@ -117,42 +209,65 @@ def _arrays(pairs: Sequence[_Pair]) -> Features:
     return np.array(indices, dtype=np.uint64), np.array(values, dtype=np.float32)
 
 
-def _missing(name: str) -> _Pair:
-    return feature_index("context missing", name, BITS), 1.0
+def _missing(side: str, name: str) -> _Pair:
+    return feature_index(f"{side} missing", name, BITS), 1.0
 
 
+@lru_cache(maxsize=10_000)
 def _encoder(side: str, name: str, type: FieldType) -> _Encoder:
     """Return what turns values of a field into indices and values; the kind and the field are part of the namespace."""
-    return partial(_ENCODERS[type], f"{side} {type.value} {name}")
+    return _ENCODERS[type](f"{side} {type.value} {name}")
 
 
-def _type_of(value: ContextValue) -> FieldType:
-    for field_type, python_types in _PYTHON_TYPES.items():
-        if isinstance(value, python_types):
-            return field_type
-    raise PolicyFailed(f"a feature of a variant is {value!r}: give a number, a text, a flag or a list of text")
+@lru_cache(maxsize=10_000)
+def _feature_encoder(name: str, python_type: type) -> _Encoder:
+    """Return what turns values of a variant's feature into indices and values, by the type that they have."""
+    field_type = next((found for found, each in _PYTHON_TYPES.items() if issubclass(python_type, each)), None)
+    if field_type is None:
+        raise PolicyFailed(f"the feature {name!r} of a variant must be a number, a text, a flag or a list of text")
+    return _encoder("feature", name, field_type)
 
 
-def _number(namespace: str, value: ContextValue) -> Iterable[_Pair]:
-    if isinstance(value, bool) or not isinstance(value, float | int) or not abs(value) < math.inf:
-        raise _refused(namespace)
-    return ((feature_index(namespace, "", BITS), squash(value)),)
+def _is_of(value: ContextValue, field_type: FieldType) -> bool:
+    """Whether a value has the type, and is finite."""
+    if field_type is FieldType.NUMBER:
+        return isinstance(value, float | int) and not isinstance(value, bool) and abs(value) < math.inf
+    return isinstance(value, _PYTHON_TYPES[field_type])
 
 
-def _text(namespace: str, value: ContextValue) -> Iterable[_Pair]:
-    return ((_text_index(namespace, value), 1.0),)
+def _number(namespace: str) -> _Encoder:
+    index = feature_index(namespace, "", BITS)
+
+    def encode(value: ContextValue) -> Iterable[_Pair]:
+        if isinstance(value, bool) or not isinstance(value, (float, int)) or not abs(value) < math.inf:
+            raise _refused(namespace)
+        return ((index, squash(value)),)
+
+    return encode
 
 
-def _flag(namespace: str, value: ContextValue) -> Iterable[_Pair]:
-    if not isinstance(value, bool):
-        raise _refused(namespace)
-    return ((feature_index(namespace, "true" if value else "false", BITS), 1.0),)
+def _text(namespace: str) -> _Encoder:
+    return lambda value: ((_text_index(namespace, value), 1.0),)
 
 
-def _texts(namespace: str, value: ContextValue) -> Iterable[_Pair]:
-    if not isinstance(value, tuple | list):
-        raise _refused(namespace)
-    return [(_text_index(namespace, item), 1.0) for item in dict.fromkeys(value)]
+def _flag(namespace: str) -> _Encoder:
+    pairs = {flag: ((feature_index(namespace, name, BITS), 1.0),) for flag, name in ((True, "true"), (False, "false"))}
+
+    def encode(value: ContextValue) -> Iterable[_Pair]:
+        if not isinstance(value, bool):
+            raise _refused(namespace)
+        return pairs[value]
+
+    return encode
+
+
+def _texts(namespace: str) -> _Encoder:
+    def encode(value: ContextValue) -> Iterable[_Pair]:
+        if not isinstance(value, tuple | list):
+            raise _refused(namespace)
+        return [(_text_index(namespace, item), 1.0) for item in dict.fromkeys(value)]
+
+    return encode
 
 
 def _text_index(namespace: str, value: object) -> int:
@@ -170,7 +285,7 @@ def _refused(namespace: str) -> PolicyFailed:
     return PolicyFailed(f"the value of {namespace!r} cannot be read: send a finite one of the declared type")
 
 
-_ENCODERS: Mapping[FieldType, Callable[[str, ContextValue], Iterable[_Pair]]] = {
+_ENCODERS: Mapping[FieldType, Callable[[str], _Encoder]] = {
     FieldType.NUMBER: _number,
     FieldType.TEXT: _text,
     FieldType.FLAG: _flag,

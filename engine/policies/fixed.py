@@ -14,7 +14,7 @@ from engine.specs import FixedSpec
 class FixedPolicy:
     """Gives each variant its declared weight, or all the same where none is declared.
 
-    >>> from engine.experiments import Metric
+    >>> from engine.metrics import Metric
     >>> a, b, c = Variant("a"), Variant("b"), Variant("c")
     >>> spec = FixedSpec({"a": 0.5, "b": 0.25, "c": 0.25})
     >>> policy = FixedPolicy(Experiment("hero", (a, b, c), (Metric("click"),), policy=spec))
@@ -25,11 +25,22 @@ class FixedPolicy:
     def __init__(self, experiment: Experiment) -> None:
         spec = experiment.policy
         assert isinstance(spec, FixedSpec)
+        self._is_even = not spec.weights
         self._over = lru_cache(maxsize=1024)(partial(renormalised, weights_of(spec.weights, experiment)))
 
     def distribution(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:  # noqa: ARG002 reads none
-        """Return the probabilities of the eligible variants in their order, shape (k,), summing to 1."""
+        """Return the probabilities of the eligible variants in their order, shape (k,), summing to 1.
+
+        Without weights the variants may be any, such as candidates of a request.
+        """
+        if self._is_even:
+            return _even(len(eligible))
         return self._over(tuple([variant.name for variant in eligible]))
+
+
+@lru_cache(maxsize=1024)
+def _even(n: int) -> tuple[float, ...]:
+    return (1.0 / n,) * n
 
 
 def weights_of(declared: Mapping[str, float], experiment: Experiment) -> Mapping[str, float]:

@@ -20,7 +20,7 @@ class SegmentsPolicy:
     So an answer from which the request excluded what the rule gives is still an answer. Conditions are compiled once;
     they refer to no segment or group of the population any more.
 
-    >>> from engine.experiments import Metric
+    >>> from engine.metrics import Metric
     >>> a, b, c = Variant("a"), Variant("b"), Variant("c")
     >>> spec = SegmentsSpec((Rule({"age": {"$gte": 60}}, {"a": 1.0}),), otherwise={"b": 0.75, "c": 0.25})
     >>> policy = SegmentsPolicy(Experiment("hero", (a, b, c), (Metric("click"),), policy=spec))

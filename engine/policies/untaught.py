@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.experiments import Variant
 from engine.policies.base import LearningPolicy, Policy
@@ -42,3 +42,11 @@ class UntaughtPolicy:
     def serialize(self) -> bytes:
         """Return the learned state, which knows nothing of the prior."""
         return self._learned.serialize()
+
+    def expected_rewards(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:
+        """Return what the learned policy predicts, shape (k,): the prior predicts nothing."""
+        return self._learned.expected_rewards(context, eligible)
+
+    def contributions(self, context: Context, variant: Variant) -> Mapping[str, float]:
+        """Return what moves the learned policy's prediction."""
+        return self._learned.contributions(context, variant)

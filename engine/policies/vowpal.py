@@ -11,23 +11,26 @@ What VW does when it is asked carelessly, and what is done about each:
     an example twice in one call breaks it for the whole process -> refused; after any error, examples are retired
     predictions come by score, and need not be a distribution -> put in order and checked
     questions and reloading change the model's bytes -> asked without weight, and written down in one normal form
+    what is expected of an action is not told -> read off the debugging tree of a copy that does not serve
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from importlib.metadata import version
 from threading import Lock
-from typing import Literal, TypeVar, cast
+from typing import Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 import vowpal_wabbit_next as vw
+from numpy.typing import NDArray
 from vowpal_wabbit_next.example import FeatureGroupRef
 
 from engine.errors import PolicyFailed, SnapshotRefused
+from engine.experiments import Variant
 from engine.policies.features import Features
 from engine.randomness import digest
 
@@ -37,7 +40,10 @@ LIBRARY = f"vowpal-wabbit-next {version('vowpal-wabbit-next')}"
 _QUIET = ["--quiet", "--log_level", "off"]
 _CONTEXT, _ACTION = "U", "A"
 _SEAL_BYTES = 16
+_N_RECENT = 1_500
+"""Variants whose examples are remembered, and as many that were so before: an example takes 31 KB for good."""
 _Answer = TypeVar("_Answer")
+_Action = tuple[Variant, vw.Example]
 
 _RETIRED: list[vw.Example] = []
 """Examples of failed calls, kept for ever: VW would pool them, and hand them out again in their broken state."""
@@ -45,29 +51,45 @@ _RETIRED: list[vw.Example] = []
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """The reward in [0, 1] of one of the eligible actions, which was chosen with this propensity.
+    """The reward in [0, 1] of one of the eligible variants, and the propensity of its draw that the model is to know.
 
     Raises:
-        PolicyFailed: a number is out of its range, or the chosen action was not eligible.
+        PolicyFailed: a number is out of its range, two variants have one name, or the chosen one was not eligible.
     """
 
     context: Features
-    eligible: tuple[str, ...]
+    eligible: tuple[Variant, ...]
     chosen: str
     reward: float
     propensity: float
 
     def __post_init__(self) -> None:
-        if self.chosen not in self.eligible:
-            raise PolicyFailed(f"{self.chosen!r} was not eligible: an assignment must name one of {self.eligible!r}")
+        _check_names(names := [variant.name for variant in self.eligible])
+        if self.chosen not in names:
+            raise PolicyFailed(f"{self.chosen!r} was not eligible: an assignment must name a variant that was")
         if not 0.0 <= self.reward <= 1.0:
             raise PolicyFailed(f"a reward must be in [0, 1] and one is {self.reward!r}: check the metrics' caps")
         if not 0.0 < self.propensity <= 1.0:
             raise PolicyFailed(f"a propensity must be in (0, 1] and one is {self.propensity!r}: learn from draws alone")
 
+    @property
+    def position(self) -> int:
+        """The place of the chosen variant among the eligible ones."""
+        return [variant.name for variant in self.eligible].index(self.chosen)
+
+
+class Predicted(NamedTuple):
+    """The rewards that models predict of variants, shape (n_models, k) each.
+
+    `sums` are weights times features; `rewards` are kept between the least and the most that VW was ever told.
+    """
+
+    rewards: NDArray[np.float64]
+    sums: NDArray[np.float64]
+
 
 class Workspace:
-    """A model over the named actions that predicts a distribution and learns from lessons.
+    """A model over variants that predicts a distribution and learns from lessons.
 
     Safe to share between threads. Its bytes depend on what it learned alone, not on questions or restoring.
 
@@ -76,45 +98,60 @@ class Workspace:
     """
 
     def __init__(
-        self, arguments: Sequence[str], actions: Mapping[str, Features], schema: str, blob: bytes = b""
+        self, arguments: Sequence[str], encode: Callable[[Variant], Features], schema: str, blob: bytes = b""
     ) -> None:
         self._lock = Lock()
         self._sealed_with = (LIBRARY, *arguments, schema)
-        self._actions = actions
+        self._encode = encode
         self._model = self._restore(blob) if blob else vw.Workspace([*arguments, *_QUIET])
+        self._explaining: vw.Workspace[Literal[True]] | None = None
         self._make_examples()
 
-    def predict(self, context: Features, eligible: tuple[str, ...]) -> list[float]:
-        """Return the probabilities of the eligible actions in their order, shape (k,), summing to 1.
+    def predict(self, context: Features, eligible: Sequence[Variant]) -> list[float]:
+        """Return the probabilities of the eligible variants in their order, shape (k,), summing to 1.
 
         Raises:
-            PolicyFailed: an action is unknown or there twice, or VW's answer is no distribution.
+            PolicyFailed: there are none or two of a name, or VW's answer is no distribution.
         """
         with self._lock:
-            # Without weight: a question must leave no trace in the model's count of examples.
-            _fill(self._asked[_CONTEXT], context)
-            actions = self._examples_of(eligible)
-            scores = self._call(self._model.predict_one, [self._asked, *actions])
+            scores = self._call(self._model.predict_one, self._question(context, eligible))
         return _in_order(cast("list[tuple[int, float]]", scores), len(eligible))
 
     def learn(self, lessons: Sequence[Lesson]) -> None:
         """Learn from lessons in order.
 
         Raises:
-            PolicyFailed: an action is unknown or there twice, and then nothing was learned; or VW refuses.
+            PolicyFailed: the features of a variant cannot be read, or VW refuses: the lessons before were learned.
         """
         with self._lock:
-            actions_of = [self._examples_of(lesson.eligible) for lesson in lessons]
-            for lesson, actions in zip(lessons, actions_of, strict=True):
-                self._learn_one(lesson, actions)
+            self._explaining = None
+            for lesson in lessons:
+                self._learn_one(lesson, self._actions.of(lesson.eligible))
 
     def _learn_one(self, lesson: Lesson, actions: list[vw.Example]) -> None:
         _fill(self._taught[_CONTEXT], lesson.context)
-        chosen = actions[lesson.eligible.index(lesson.chosen)]
+        chosen = actions[lesson.position]
         # VW takes the position of the labelled example; the action number in the label is not read.
         chosen.set_label(vw.CBLabel(label=(0, -lesson.reward, lesson.propensity)))
         self._call(self._model.learn_one, [self._taught, *actions])
         chosen.set_label(vw.CBLabel())
+
+    def predicted(self, context: Features, eligible: Sequence[Variant]) -> Predicted:
+        """Return what each of its models predicts of the variants: this takes several times as long as `predict`.
+
+        Raises:
+            PolicyFailed: there are none or two of a name.
+        """
+        with self._lock:
+            if self._explaining is None:
+                # A copy: neither the bytes nor the speed of what serves may change.
+                model = self._model.serialize()
+                self._explaining = vw.Workspace(_QUIET, model_data=model, enable_debug_tree=True)
+            _, tree = self._call(self._explaining.predict_one, self._question(context, eligible))
+            models = [node for node in _walk(tree) if node.name == "cb_adf"]
+            return Predicted(
+                np.array([_rewards(model) for model in models]), np.array([_sums(node) for node in models])
+            )
 
     def serialize(self) -> bytes:
         """Return the learned state under a seal; the same rewards in the same order give the same bytes."""
@@ -135,9 +172,13 @@ class Workspace:
     def _make_examples(self) -> None:
         self._asked = _example(vw.CBLabel(shared=True, weight=0.0))
         self._taught = _example(vw.CBLabel(shared=True))
-        self._examples = {name: _example(vw.CBLabel(), features) for name, features in self._actions.items()}
-        # Bound to the examples and not to self: a replaced workspace is freed at once, and it is large.
-        self._examples_of = lru_cache(maxsize=1024)(partial(_selected, self._examples))
+        self._actions = _Actions(self._encode)
+
+    def _question(self, context: Features, eligible: Sequence[Variant]) -> list[vw.Example]:
+        actions = self._actions.of(eligible)
+        # Without weight: a question must leave no trace in the model's count of examples.
+        _fill(self._asked[_CONTEXT], context)
+        return [self._asked, *actions]
 
     def _call(self, method: Callable[[list[vw.Example]], _Answer], examples: list[vw.Example]) -> _Answer:
         try:
@@ -146,6 +187,74 @@ class Workspace:
             _RETIRED.extend(examples)
             self._make_examples()
             raise PolicyFailed(f"Vowpal Wabbit refused: {error}") from error
+
+
+class _Actions:
+    """The examples of variants, remembered by name as long as they are asked for now and then.
+
+    One example stands for one name, so that no two in a list can be the same. A list holds until the next is asked for.
+    """
+
+    def __init__(self, encode: Callable[[Variant], Features]) -> None:
+        self._encode = encode
+        self._recent: dict[str, _Action] = {}
+        self._older: dict[str, _Action] = {}
+        self._spare: list[vw.Example] = []
+        self._last: tuple[Sequence[Variant], list[vw.Example]] = (), []
+
+    def of(self, eligible: Sequence[Variant]) -> list[vw.Example]:
+        """Return the examples of variants in their order.
+
+        Raises:
+            PolicyFailed: there are none, two have one name, or a feature cannot be read.
+        """
+        last, examples = self._last
+        if eligible is last and examples:
+            return examples
+        # An example is filled anew where its variant comes with other features, also one of the last list.
+        self._last = (), []
+        _check_names([variant.name for variant in eligible])
+        self._make_room()
+        recent, examples = self._recent, []
+        for variant in eligible:
+            known = recent.get(variant.name)
+            examples.append(known[1] if known is not None and known[0] is variant else self._find(variant))
+        if type(eligible) is tuple:
+            self._last = eligible, examples
+        return examples
+
+    def _find(self, variant: Variant) -> vw.Example:
+        known = self._recent.get(variant.name) or self._older.pop(variant.name, None)
+        if known is None:
+            example = self._spare.pop() if self._spare else _example(vw.CBLabel())
+            _fill(example[_ACTION], self._encode(variant))
+        else:
+            example = known[1]
+            if not _look_alike(known[0], variant):
+                _fill(example[_ACTION], self._encode(variant))
+        self._recent[variant.name] = variant, example
+        return example
+
+    def _make_room(self) -> None:
+        """Forget what was not asked for lately. Between lists only: what is forgotten is soon filled with another."""
+        if len(self._recent) < _N_RECENT:
+            return
+        self._spare += [example for _, example in self._older.values()]
+        self._recent, self._older = {}, self._recent
+
+
+def _check_names(names: list[str]) -> None:
+    if not names or len(set(names)) < len(names):
+        raise PolicyFailed("the eligible variants must have different names, and there must be one at least")
+
+
+def _look_alike(one: Variant, other: Variant) -> bool:
+    """Whether two variants of a name have the same features; a flag equals the number 1, and is none."""
+    return (
+        one.features == other.features
+        and one.levels == other.levels
+        and [type(value) for value in one.features.values()] == [type(value) for value in other.features.values()]
+    )
 
 
 def _example(label: vw.CBLabel, action: Features | None = None) -> vw.Example:
@@ -160,12 +269,6 @@ def _example(label: vw.CBLabel, action: Features | None = None) -> vw.Example:
     return example
 
 
-def _selected(examples: Mapping[str, vw.Example], eligible: tuple[str, ...]) -> list[vw.Example]:
-    if not eligible or len(set(eligible)) < len(eligible) or not set(eligible) <= examples.keys():
-        raise PolicyFailed(f"the eligible variants {eligible!r} must be different ones of the experiment")
-    return [examples[name] for name in eligible]
-
-
 def _fill(group: FeatureGroupRef, features: Features) -> None:
     indices, values = features
     group.truncate_to(0)
@@ -174,12 +277,31 @@ def _fill(group: FeatureGroupRef, features: Features) -> None:
 
 def _in_order(scores: Sequence[tuple[int, float]], n_actions: int) -> list[float]:
     """Return the probabilities by action from pairs of action and probability, which VW gives by score."""
-    by_action = dict(scores)
-    probabilities = [by_action.get(action, math.nan) for action in range(n_actions)]
+    probabilities = [math.nan] * n_actions
+    # An action that there is not leaves another one without a number, and the sum without one too.
+    with suppress(IndexError):
+        for action, probability in scores:
+            probabilities[action] = probability
     total = sum(probabilities)
     if len(scores) != n_actions or not abs(total - 1.0) < 1e-3 or min(probabilities) < 0.0:
         raise PolicyFailed(f"Vowpal Wabbit's answer is no distribution over {n_actions} variants: it sums to {total!r}")
     return [probability / total for probability in probabilities]
+
+
+def _walk(node: vw.DebugNode) -> Iterator[vw.DebugNode]:
+    yield node
+    for child in node.children:
+        yield from _walk(child)
+
+
+def _rewards(model: vw.DebugNode) -> list[float]:
+    """Return the rewards that a model predicts; VW tells costs, by score."""
+    return [-cost for _, cost in sorted(cast("list[tuple[int, float]]", model.output_prediction))]
+
+
+def _sums(model: vw.DebugNode) -> list[float]:
+    # The leaves are the actions in their order, each predicted by gradient descent's linear model.
+    return [-cast("float", leaf.partial_prediction) for leaf in _walk(model) if leaf.name == "gd"]
 
 
 # The first push in a process loads numpy's C interface; when two threads make it at once, the process hangs.

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from types import TracebackType
 from typing import TypeVar
 
@@ -35,6 +36,17 @@ Timed = (
 )
 Message = TypeVar("Message")
 Made = TypeVar("Made")
+Slots = tuple[Assignment, ...]
+"""The answer to one request: an assignment a slot, in order."""
+
+
+@dataclass(slots=True)
+class Item:
+    """A request of a batch, what was decided for it, and where its answer goes."""
+
+    request: Request
+    decided: Slots
+    result: contract.BatchAssignResult
 
 
 @dataclass(slots=True)
@@ -42,8 +54,13 @@ class Batch:
     """What becomes of a batch's items: those that wait for the commit, and those that are not kept."""
 
     walk: Walk
-    waiting: list[tuple[Assignment, contract.BatchAssignResult]] = field(default_factory=list)
-    outside: list[tuple[Request, Assignment, contract.BatchAssignResult]] = field(default_factory=list)
+    waiting: list[Item] = field(default_factory=list)
+    outside: list[Item] = field(default_factory=list)
+
+    @property
+    def decided(self) -> list[Assignment]:
+        """What waits for the commit, slot by slot."""
+        return [row for item in self.waiting for row in item.decided]
 
 
 class ErrorIn:
@@ -84,10 +101,11 @@ class AssignmentServicer(AssignmentServiceServicer):
     async def Assign(self, message: contract.AssignRequest) -> contract.AssignResponse:
         """Answer one request; the reply leaves after the commit."""
         request, answer = self._request(message, convert.NOTHING_SHARED), contract.AssignResponse()
-        decided = self._engine.decide(request)
+        if self._is_filled_already(answer, request):
+            return answer
+        decided = self._engine.fill(request)
         if _is_kept(request, decided):
-            (kept,) = await asyncio.shield(self._keep([decided]))
-            self._answer_kept(answer, kept)
+            self._answer_committed(answer, request, await asyncio.shield(self._keep(decided)))
         else:
             self._answer_unkept(answer, request, decided, self._earlier([request]))
         return answer
@@ -101,13 +119,13 @@ class AssignmentServicer(AssignmentServiceServicer):
                 self._batched(request, response.results.add(), batch)
             self._answer_outside(batch.outside)
         except BaseException:
-            self._engine.settle([decided for decided, _ in batch.waiting])
+            self._engine.settle(batch.decided)
             raise
         waiting = batch.waiting
-        kept = await asyncio.shield(self._keep([decided for decided, _ in waiting])) if waiting else []
-        for each, (_, result) in zip(kept, waiting, strict=True):
-            with ErrorIn(result):
-                self._answer_kept(result.answer, each)
+        kept = iter(await asyncio.shield(self._keep(batch.decided)) if waiting else [])
+        for item in waiting:
+            with ErrorIn(item.result):
+                self._answer_committed(item.result.answer, item.request, list(islice(kept, len(item.decided))))
         return response
 
     @answering
@@ -165,26 +183,32 @@ class AssignmentServicer(AssignmentServiceServicer):
         with ErrorIn(result):
             if isinstance(request, ArmliftError):
                 raise request
-            decided = self._engine.decide(request, batch.walk)
-            if _is_kept(request, decided):
-                batch.waiting.append((decided, result))
-            else:
-                batch.outside.append((request, decided, result))
+            if self._is_filled_already(result.answer, request):
+                return
+            item = Item(request, self._engine.fill(request, batch.walk), result)
+            (batch.waiting if _is_kept(request, item.decided) else batch.outside).append(item)
 
-    def _answer_outside(self, outside: Sequence[tuple[Request, Assignment, contract.BatchAssignResult]]) -> None:
-        earlier = self._earlier([request for request, _, _ in outside])
-        for request, decided, result in outside:
-            with ErrorIn(result):
-                self._answer_unkept(result.answer, request, decided, earlier)
+    def _answer_outside(self, outside: Sequence[Item]) -> None:
+        earlier = self._earlier([item.request for item in outside])
+        for item in outside:
+            with ErrorIn(item.result):
+                self._answer_unkept(item.result.answer, item.request, item.decided, earlier)
 
     def _request(self, message: contract.AssignRequest, shared: convert.Shared) -> Request:
         self._check_size(message, shared)
         return convert.to_request(message, shared, self._now(message), self._source)
 
     def _check_size(self, message: contract.AssignRequest, shared: convert.Shared) -> None:
-        size, limit = message.ByteSize() + shared.n_bytes, self._settings.max_request_bytes
-        if size > limit:
-            raise InvalidRequest(f"the request has {size} bytes and may have {limit}: send less context")
+        size, limit = message.ByteSize() + shared.n_bytes, self._settings.max_context_bytes
+        if size <= limit:
+            return
+        brought = sum(candidate.ByteSize() for candidate in message.candidates)
+        if size - brought > limit:
+            raise InvalidRequest(f"the request has {size - brought} bytes and may have {limit}: send less context")
+        if size > self._settings.max_request_bytes:
+            largest = self._settings.max_request_bytes
+            told = "send fewer candidates, or less of each"
+            raise InvalidRequest(f"the request has {size} bytes with its candidates and may have {largest}: {told}")
 
     def _now(self, message: Timed) -> datetime:
         return self._engine.clock.now(to_time(message.at) if message.HasField("at") else None)
@@ -196,31 +220,43 @@ class AssignmentServicer(AssignmentServiceServicer):
         finally:
             self._engine.settle(decided)
 
-    def _earlier(self, requests: Sequence[Request]) -> Mapping[str, Assignment]:
+    def _earlier(self, requests: Sequence[Request]) -> Mapping[str, Slots]:
         """Return what of these requests was answered before, by assignment id."""
         ids = [_assignment_id(request) for request in requests if request.request_id and not request.dry_run]
         return self._reader.assignments(ids) if ids else {}
 
+    def _is_filled_already(self, answer: contract.AssignResponse, request: Request) -> bool:
+        """Answer several slots as the log has them, or say that it has none: by now there could be more, or fewer."""
+        return request.n_slots > 1 and self._is_known(answer, request, self._earlier([request]))
+
     def _answer_unkept(
-        self,
-        answer: contract.AssignResponse,
-        request: Request,
-        decided: Assignment,
-        earlier: Mapping[str, Assignment],
+        self, answer: contract.AssignResponse, request: Request, decided: Slots, earlier: Mapping[str, Slots]
     ) -> None:
         """Answer what is not kept; but a request that was answered before the experiment changed has that answer."""
-        row = earlier.get(_assignment_id(request)) if earlier else None
-        if row is None or request.dry_run:
+        if not self._is_known(answer, request, earlier):
             self._answer(answer, decided, committed=False)
-            return
-        same = row.request_digest == request.digest
-        self._answer_kept(answer, Kept(KeptStatus.DUPLICATE if same else KeptStatus.CONFLICT, row))
 
-    def _answer_kept(self, answer: contract.AssignResponse, kept: Kept) -> None:
-        self._answer(answer, _standing(kept), committed=True)
+    def _is_known(self, answer: contract.AssignResponse, request: Request, earlier: Mapping[str, Slots]) -> bool:
+        """Answer what was answered before, or say that nothing was."""
+        rows = earlier.get(_assignment_id(request), ()) if earlier and not request.dry_run else ()
+        if rows:
+            same = KeptStatus.DUPLICATE if rows[0].request_digest == request.digest else KeptStatus.CONFLICT
+            self._answer_kept(answer, [Kept(same, row) for row in rows])
+        return bool(rows)
 
-    def _answer(self, answer: contract.AssignResponse, assignment: Assignment, *, committed: bool) -> None:
-        convert.fill_answer(answer, assignment, self._engine.answered_variant(assignment), committed=committed)
+    def _answer_committed(self, answer: contract.AssignResponse, request: Request, kept: Sequence[Kept]) -> None:
+        """Answer what was kept; a request for several slots that came twice at once has the slots of the first."""
+        if request.n_slots > 1 and kept[0].status is not KeptStatus.RECORDED:
+            self._is_known(answer, request, self._earlier([request]))
+        else:
+            self._answer_kept(answer, kept)
+
+    def _answer_kept(self, answer: contract.AssignResponse, kept: Sequence[Kept]) -> None:
+        self._answer(answer, [_standing(each) for each in kept], committed=True)
+
+    def _answer(self, answer: contract.AssignResponse, slots: Sequence[Assignment], *, committed: bool) -> None:
+        for row in slots:
+            convert.fill_answer(answer, row, self._engine.answered_variant(row), committed=committed)
 
     async def _record(self, entries: Sequence[Entry | ArmliftError]) -> list[contract.RecordResult]:
         valid = [entry for entry in entries if not isinstance(entry, ArmliftError)]
@@ -232,8 +268,8 @@ def _assignment_id(request: Request) -> str:
     return randomness.assignment_id(request.request_id, request.experiment_id)
 
 
-def _is_kept(request: Request, decided: Assignment) -> bool:
-    return decided.reason.is_logged and not request.dry_run
+def _is_kept(request: Request, decided: Slots) -> bool:
+    return decided[0].reason.is_logged and not request.dry_run
 
 
 def _standing(kept: Kept) -> Assignment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from armlift.v1 import assignment_pb2 as contract
 from armlift.v1 import reason_pb2
@@ -16,6 +17,7 @@ from engine.explanation import Explanation, Step, Verdict
 from engine.records import (
     Assignment,
     Candidate,
+    Context,
     Exposure,
     Kept,
     KeptStatus,
@@ -72,7 +74,7 @@ def to_request(message: contract.AssignRequest, shared: Shared, received_at: dat
         request_id=message.request_id,
         received_at=received_at,
         context={**shared.context, **to_values(message.context)} if message.context else shared.context,
-        candidates=tuple([Candidate(item.name) for item in message.candidates]),
+        candidates=tuple([_to_candidate(item) for item in message.candidates]),
         excluded_variants=frozenset(message.excluded_variants),
         n_slots=message.n_slots or 1,
         dry_run=message.dry_run,
@@ -80,6 +82,11 @@ def to_request(message: contract.AssignRequest, shared: Shared, received_at: dat
         digest=_digest(message, shared),
         source=source,
     )
+
+
+def _to_candidate(message: contract.Candidate) -> Candidate:
+    """Return a candidate as it was brought: the engine keeps what the experiment declares of its features."""
+    return Candidate(message.name, cast("Context", to_values(message.features)))
 
 
 def to_requests(
@@ -102,7 +109,7 @@ def _digest(message: contract.AssignRequest, shared: Shared) -> bytes:
 
 
 def fill_answer(answer: contract.AssignResponse, assignment: Assignment, variant: Variant, *, committed: bool) -> None:
-    """Put the answer into a message. What was not committed has no id, because nothing can be reported for it.
+    """Put the answer for a slot into a message. What was not committed has no id: nothing can be reported for it.
 
     It is filled in place: a message that is handed over would be copied, once for each that it is put into.
     """

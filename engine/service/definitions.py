@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from armlift.answers import values
 from armlift.v1 import experiment_pb2 as contract
+from armlift.values import values
 
 from engine.errors import InvalidExperiment, InvalidRequest
-from engine.experiments import (
-    Brief,
-    Change,
-    ContextField,
-    Experiment,
-    ExperimentState,
-    Factor,
-    RewardTerm,
-    Status,
-    Variant,
-)
+from engine.experiments import Brief, Change, ContextField, Experiment, ExperimentState, Factor, Status, Variant
+from engine.metrics import RewardTerm
 from engine.records import Context
 from engine.service.funnels import from_forced, from_funnel, from_sticky, to_forced, to_funnel, to_sticky
 from engine.service.metrics import from_metric, from_plan, to_metric, to_plan
 from engine.service.policies import from_policy, to_policy
 from engine.service.values import from_duration, from_time, to_duration, to_time, to_values
 from engine.service.words import (
+    AGGREGATION_OF,
+    AGGREGATIONS,
     EXPOSURE_RULE_OF,
     EXPOSURE_RULES,
     FIELD_TYPE_OF,
@@ -52,7 +45,7 @@ def to_experiment(message: contract.Experiment) -> Experiment:
         control=message.control,
         default=message.default_variant,
         policy=to_policy(message.policy),
-        reward=tuple(RewardTerm(term.metric, term.weight) for term in message.reward),
+        reward=tuple(_to_term(term) for term in message.reward),
         exposure=known(EXPOSURE_RULE_OF, message.exposure, "exposure"),
         seed=message.seed,
         grace=to_duration(message.grace),
@@ -63,6 +56,11 @@ def to_experiment(message: contract.Experiment) -> Experiment:
         sticky=to_sticky(message.sticky) if message.HasField("sticky") else None,
         fallback_unit=message.fallback_unit,
         killed=tuple(message.killed),
+        shadow=to_policy(message.shadow) if message.HasField("shadow") else None,
+        candidates=_to_candidates(message.candidates) if message.HasField("candidates") else None,
+        slots=message.slots or 1,
+        reward_scale=_to_scale(message.reward_scale) if message.HasField("reward_scale") else None,
+        reward_default=message.reward_default,
     )
 
 
@@ -80,7 +78,7 @@ def from_experiment(experiment: Experiment) -> contract.Experiment:
         control=experiment.control,
         default_variant=experiment.default,
         policy=from_policy(experiment.policy),
-        reward=[contract.RewardTerm(metric=term.metric, weight=term.weight) for term in experiment.reward],
+        reward=[_from_term(term) for term in experiment.reward],
         exposure=EXPOSURE_RULES[experiment.exposure],
         seed=experiment.seed,
         grace=from_duration(experiment.grace),
@@ -91,6 +89,11 @@ def from_experiment(experiment: Experiment) -> contract.Experiment:
         sticky=from_sticky(experiment.sticky) if experiment.sticky else None,
         fallback_unit=experiment.fallback_unit,
         killed=experiment.killed,
+        shadow=from_policy(experiment.shadow) if experiment.shadow else None,
+        candidates=_from_candidates(experiment.candidates) if experiment.candidates is not None else None,
+        slots=experiment.slots,
+        reward_scale=_from_scale(experiment.reward_scale) if experiment.reward_scale else None,
+        reward_default=experiment.reward_default,
     )
 
 
@@ -107,6 +110,8 @@ def from_state(state: ExperimentState) -> contract.ExperimentState:
         step=state.step,
         step_at=from_time(state.step_at) if state.step_at else None,
         traffic=state.traffic,
+        shadow_snapshot=state.shadow_snapshot,
+        pinned=state.pinned,
     )
 
 
@@ -121,6 +126,8 @@ def to_state(message: contract.ExperimentState) -> ExperimentState:
         snapshot=message.snapshot,
         step=message.step,
         step_at=to_time(message.step_at) if message.HasField("step_at") else None,
+        shadow_snapshot=message.shadow_snapshot,
+        pinned=message.pinned,
     )
 
 
@@ -211,3 +218,30 @@ def _to_field(message: contract.ContextField) -> ContextField:
 
 def _from_field(field: ContextField) -> contract.ContextField:
     return contract.ContextField(name=field.name, type=FIELD_TYPES[field.type], required=field.required)
+
+
+def _to_candidates(message: contract.Candidates) -> tuple[ContextField, ...]:
+    return tuple(_to_field(field) for field in message.features)
+
+
+def _from_candidates(features: tuple[ContextField, ...]) -> contract.Candidates:
+    return contract.Candidates(features=[_from_field(field) for field in features])
+
+
+def _to_term(message: contract.RewardTerm) -> RewardTerm:
+    aggregation = known(AGGREGATION_OF, message.aggregation, f"aggregation of {message.metric!r}")
+    return RewardTerm(message.metric, message.weight, aggregation)
+
+
+def _from_term(term: RewardTerm) -> contract.RewardTerm:
+    aggregation = AGGREGATIONS[term.aggregation]
+    return contract.RewardTerm(metric=term.metric, weight=term.weight, aggregation=aggregation)
+
+
+def _to_scale(message: contract.Range) -> tuple[float, float]:
+    return message.low, message.high
+
+
+def _from_scale(scale: tuple[float, float]) -> contract.Range:
+    low, high = scale
+    return contract.Range(low=low, high=high)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from armlift.answers import value, values
 from armlift.v1 import experiment_pb2 as contract
 from armlift.v1.value_pb2 import ListValue, MapValue
+from armlift.values import value, values
 
 from engine.errors import InvalidPopulation
 from engine.funnel import (

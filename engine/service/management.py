@@ -10,8 +10,10 @@ from typing import Self
 import grpc
 from armlift.v1 import assignment_pb2 as assign
 from armlift.v1 import experiment_pb2 as contract
+from armlift.v1 import learning_pb2 as learning
 from armlift.v1.assignment_pb2_grpc import AssignmentServiceStub
 from armlift.v1.experiment_pb2_grpc import ExperimentServiceStub
+from armlift.v1.learning_pb2_grpc import LearningServiceStub
 
 from engine.definition import define
 from engine.edits import changed_fields, changed_in_population
@@ -19,11 +21,14 @@ from engine.errors import InvalidRequest, UnknownExperiment
 from engine.experiments import Change, Experiment, ExperimentState, Status
 from engine.explanation import Explanation
 from engine.funnel import Population, PopulationChange, PopulationState
+from engine.learned import Summary
 from engine.population_rules import define_population
+from engine.records import Snapshot
 from engine.service.catalog_changes import CatalogChange, to_catalog_change
 from engine.service.convert import to_explanation
 from engine.service.definitions import from_experiment, to_change, to_state
 from engine.service.funnels import from_population, to_population, to_population_change
+from engine.service.snapshots import from_learned, to_summary
 from engine.service.status import hearing
 from engine.service.words import STATUSES
 
@@ -37,6 +42,7 @@ class Management:
         self._channel = grpc.insecure_channel(address)
         self._experiments = ExperimentServiceStub(self._channel)
         self._assignments = AssignmentServiceStub(self._channel)
+        self._learning = LearningServiceStub(self._channel)
         self._actor = actor
 
     def get(self, experiment_id: str, revision: int = 0) -> ExperimentState:
@@ -195,6 +201,50 @@ class Management:
                 yield from map(to_catalog_change, stream)
         finally:
             stream.cancel()
+
+    def snapshots(self, experiment_id: str, *, is_shadow: bool = False) -> list[Summary]:
+        """Return the latest snapshots of an experiment, the latest first, and the live one if it is older."""
+        message = learning.ListSnapshotsRequest(experiment_id=experiment_id, is_shadow=is_shadow)
+        with hearing():
+            response = self._learning.ListSnapshots(message, timeout=_TIMEOUT_S)
+        return [to_summary(summary) for summary in response.snapshots]
+
+    def pin(self, experiment_id: str, snapshot: str, reason: str) -> Summary:
+        """Let a snapshot, named by its hash or the first digits of it, answer from now on, and return what it is.
+
+        Raises:
+            UnknownSnapshot: there is none.
+            SnapshotRefused: it does not verify.
+        """
+        message = learning.PinSnapshotRequest(
+            experiment_id=experiment_id, snapshot=snapshot, actor=self._actor, reason=reason
+        )
+        with hearing():
+            return to_summary(self._learning.PinSnapshot(message, timeout=_TIMEOUT_S).snapshot)
+
+    def unpin(self, experiment_id: str, reason: str) -> Summary | None:
+        """Let the newest snapshot answer, and each newer one, and return what it is; None where nothing is learned."""
+        message = learning.UnpinSnapshotRequest(experiment_id=experiment_id, actor=self._actor, reason=reason)
+        with hearing():
+            response = self._learning.UnpinSnapshot(message, timeout=_TIMEOUT_S)
+        return to_summary(response.snapshot) if response.HasField("snapshot") else None
+
+    def warm(self, snapshot: Snapshot, etag: str, reason: str) -> Summary:
+        """Let the draft that a snapshot was learned for begin with it, and return what it is.
+
+        Raises:
+            SnapshotRefused: it does not verify.
+            StaleEtag: the draft was changed since it had this etag.
+        """
+        message = learning.WarmStartRequest(
+            experiment_id=snapshot.experiment_id,
+            state=from_learned(snapshot),
+            etag=etag,
+            actor=self._actor,
+            reason=reason,
+        )
+        with hearing():
+            return to_summary(self._learning.WarmStart(message, timeout=_TIMEOUT_S).snapshot)
 
     def explain(self, assignment_id: str, slot: int) -> Explanation:
         """Return how an assignment came about."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from armlift.v1 import experiment_pb2 as contract
 
-from engine.experiments import Metric, Plan
+from engine.experiments import Plan
+from engine.metrics import Metric
 from engine.service.values import from_duration, to_duration
 from engine.service.words import (
     BETTER,

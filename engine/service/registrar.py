@@ -6,20 +6,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from engine import lifecycle, neighbours
+from engine import lifecycle, neighbours, pointing
 from engine.clock import EPOCH, RequestClock, WallClock, from_micros
 from engine.engine import Engine
-from engine.errors import InvalidRequest, InvalidTransition
+from engine.errors import InvalidRequest, InvalidTransition, SnapshotRefused
 from engine.experiments import Change, Experiment, ExperimentState, Status
 from engine.funnel import ForcedUnit, Population, PopulationChange, PopulationState
+from engine.learned import Learned, Summary, summarised
 from engine.lifecycle import Author
 from engine.population_rules import IN_USE
 from engine.ports import Reader
-from engine.records import Erasure, Unit
+from engine.records import Erasure, Snapshot, Unit
 from engine.service.watching import Watching
+from engine.snapshots import verify
 from engine.storage.writer import Writer
 
 _LONGEST_NAME = 200
@@ -60,13 +62,15 @@ def _one_at_a_time(
 class Registrar:
     """The only one that changes the registry of a running server.
 
-    Every method raises what the rules of `lifecycle` and `neighbours` do, and StaleEtag where somebody was faster.
+    Every method raises what the rules of `lifecycle`, `neighbours` and `pointing` do, and StaleEtag where somebody was
+    faster.
     """
 
-    def __init__(self, engine: Engine, writer: Writer, reader: Reader, watching: Watching) -> None:
+    def __init__(self, engine: Engine, writer: Writer, reader: Reader, learned: Learned, watching: Watching) -> None:
         self._engine = engine
         self._writer = writer
         self._reader = reader
+        self._learned = learned
         self._watching = watching
         self._changing = asyncio.Lock()
 
@@ -83,6 +87,8 @@ class Registrar:
         before = self._state(experiment.experiment_id)
         state, change = lifecycle.update(before, experiment, etag, self._author(signed))
         self._check_neighbours(state)
+        if state.status is Status.DRAFT:
+            state, change = self._begun(before, state, change)
         return await self._save(before, state, change)
 
     @_one_at_a_time
@@ -135,8 +141,8 @@ class Registrar:
         return state, [each.experiment.experiment_id for each, _ in moved]
 
     @_one_at_a_time
-    async def publish(self, experiment_id: str, epoch: int, snapshot: str) -> None:
-        """Verify a snapshot, move the live pointer, and swap one reference; no part of the history.
+    async def publish(self, experiment_id: str, epoch: int, snapshot: str, *, is_shadow: bool = False) -> None:
+        """Verify a snapshot, move its pointer unless that is pinned, and swap one reference; no part of the history.
 
         Raises:
             SnapshotRefused: it is missing or does not verify.
@@ -145,9 +151,51 @@ class Registrar:
         before = self._state(experiment_id)
         if epoch != before.epoch:
             raise InvalidTransition(f"{experiment_id!r} is in epoch {before.epoch}, no longer in {epoch}")
-        staged = self._engine.stage(replace(before, snapshot=snapshot))
-        await self._writer.run(lambda store: store.point(experiment_id, epoch, snapshot))
+        if before.pinned and not is_shadow:
+            return
+        pointed = replace(before, shadow_snapshot=snapshot) if is_shadow else replace(before, snapshot=snapshot)
+        # Beside the loop: it takes milliseconds, in which nobody would be answered.
+        staged = await asyncio.to_thread(self._engine.stage, pointed)
+        await self._writer.run(lambda store: store.point(experiment_id, epoch, snapshot, is_shadow=is_shadow))
         self._engine.swap_in(staged)
+
+    @_one_at_a_time
+    async def pin(self, experiment_id: str, snapshot: str, etag: str, signed: Signed) -> Summary:
+        """Let a snapshot, named by its hash or the first digits of it, answer from now on, and return what it is.
+
+        Raises:
+            UnknownSnapshot: there is none.
+            SnapshotRefused: it does not verify.
+        """
+        before = self._state(experiment_id)
+        found = self._learned.named(before, snapshot)
+        state, change = pointing.pin(before, found, etag, self._author(signed))
+        await asyncio.to_thread(self._engine.stage, state)
+        return summarised(found, await self._save(before, state, change))
+
+    @_one_at_a_time
+    async def unpin(self, experiment_id: str, etag: str, signed: Signed) -> Summary | None:
+        """Let the newest snapshot that verifies answer, and each newer one, and return what it is."""
+        before = self._state(experiment_id)
+        newest = next(filter(partial(self._verifies, before), self._learned.newest(before)), None)
+        state, change = pointing.unpin(before, newest.hash if newest else "", etag, self._author(signed))
+        await self._save(before, state, change)
+        return summarised(newest, state) if newest else None
+
+    @_one_at_a_time
+    async def warm(self, snapshot: Snapshot, etag: str, signed: Signed) -> Summary:
+        """Let a draft begin with what was learned elsewhere, and return what that is.
+
+        Raises:
+            SnapshotRefused: it does not verify.
+        """
+        before = self._state(snapshot.experiment_id)
+        state, change = pointing.warm(before, snapshot, etag, self._author(signed))
+        verify(snapshot, state.experiment)
+        await self._writer.run(lambda store: store.warm(snapshot, state, _stamped(change), before.etag))
+        self._engine.adopt(state)
+        self._watching.look()
+        return summarised(snapshot, state)
 
     async def _save(self, before: ExperimentState | None, state: ExperimentState, change: Change) -> ExperimentState:
         """Save a state, and those of the experiments that require it where it moves their units, and answer by them."""
@@ -159,6 +207,21 @@ class Registrar:
             self._engine.adopt(each)
         self._watching.look()
         return state
+
+    def _begun(self, before: ExperimentState, draft: ExperimentState, change: Change) -> tuple[ExperimentState, Change]:
+        """Return a draft that was edited, and its change: it begins with its warm start as long as that fits."""
+        warm = self._reader.warm_start(draft.experiment.experiment_id)
+        begun = replace(draft, snapshot=warm.hash if warm and self._verifies(draft, warm) else "")
+        if begun.snapshot == before.snapshot:
+            return begun, change
+        return begun, replace(change, fields=(*change.fields, "warm start"))
+
+    def _verifies(self, state: ExperimentState, snapshot: Snapshot) -> bool:
+        try:
+            verify(snapshot, state.experiment)
+        except SnapshotRefused:
+            return False
+        return True
 
     def _check_neighbours(self, state: ExperimentState) -> None:
         others = self._others(state.experiment.experiment_id)

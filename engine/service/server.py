@@ -27,6 +27,7 @@ from grpc_reflection.v1alpha import reflection
 from engine.clock import Clock, WallClock
 from engine.engine import Engine
 from engine.errors import StoreUnavailable
+from engine.learned import Learned
 from engine.ports import Reader
 from engine.records import Entry, Kept
 from engine.service.assignment_servicer import AssignmentServicer
@@ -36,7 +37,7 @@ from engine.service.learning_servicer import LearningServicer
 from engine.service.registrar import Registrar
 from engine.service.watching import Watching
 from engine.settings import DEFAULT_ADDRESS, Settings
-from engine.storage import find_snapshot_in, open_reader, open_store
+from engine.storage import find_snapshot_in, open_reader, open_snapshots, open_store
 from engine.storage.writer import Writer
 
 SERVICES: Sequence[str] = tuple(
@@ -100,9 +101,11 @@ class Server:
         self.commit_s = writer.commit_s
         reader = open_reader(serving.directory)
         stack.callback(reader.close)
+        snapshots = open_snapshots(serving.directory)
+        stack.callback(snapshots.close)
         engine = Engine(reader, find_snapshot_in(serving.directory), serving.clock, serving.settings)
         server = grpc.aio.server(options=channel_options(serving.settings))
-        watching = self._add_services(server, engine, writer, reader)
+        watching = self._add_services(server, engine, writer, reader, Learned(snapshots, reader))
         self.address = _bind(server, serving.address)
         await self._set_health(True)
         await server.start()
@@ -112,16 +115,18 @@ class Server:
             running = asyncio.create_task(keep_running(module, serving.directory, self.address))
             stack.push_async_callback(_cancel, running)
 
-    def _add_services(self, server: grpc.aio.Server, engine: Engine, writer: Writer, reader: Reader) -> Watching:
+    def _add_services(
+        self, server: grpc.aio.Server, engine: Engine, writer: Writer, reader: Reader, learned: Learned
+    ) -> Watching:
         """Add all that is served, and return what is to be closed before calls are left to finish."""
         serving, watching = self._serving, Watching(engine, reader)
-        registrar = Registrar(engine, writer, reader, watching)
+        registrar = Registrar(engine, writer, reader, learned, watching)
         find_snapshot = find_snapshot_in(serving.directory)
         add_AssignmentServiceServicer_to_server(
             AssignmentServicer(engine, writer, reader, find_snapshot, serving.settings), server
         )
         add_ExperimentServiceServicer_to_server(ExperimentServicer(engine, reader, registrar, watching), server)
-        add_LearningServiceServicer_to_server(LearningServicer(registrar), server)
+        add_LearningServiceServicer_to_server(LearningServicer(engine, learned, registrar), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, HEALTH, reflection.SERVICE_NAME), server)
         return watching

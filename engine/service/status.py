@@ -9,8 +9,8 @@ from functools import wraps
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc
-from armlift.answers import ArmliftError as ClientError
-from armlift.client import to_error
+from armlift.channel import to_error
+from armlift.errors import ArmliftError as ClientError
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
@@ -28,6 +28,7 @@ CODES: Mapping[type[errors.ArmliftError], grpc.StatusCode] = {
     errors.InvalidPopulation: grpc.StatusCode.INVALID_ARGUMENT,
     errors.UnknownExperiment: grpc.StatusCode.NOT_FOUND,
     errors.UnknownAssignment: grpc.StatusCode.NOT_FOUND,
+    errors.UnknownSnapshot: grpc.StatusCode.NOT_FOUND,
     errors.ExperimentExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.RequestIdReused: grpc.StatusCode.ALREADY_EXISTS,
     errors.InvalidTransition: grpc.StatusCode.FAILED_PRECONDITION,

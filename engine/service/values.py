@@ -1,4 +1,4 @@
-"""Values and times between Python and the contract; `armlift.answers.values` is the way back of values."""
+"""Values and times between Python and the contract; `armlift.values` is the way back of values."""
 
 from __future__ import annotations
 

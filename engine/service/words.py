@@ -8,18 +8,9 @@ from typing import TypeVar
 from armlift.v1 import experiment_pb2 as contract
 
 from engine.errors import InvalidExperiment
-from engine.experiments import (
-    Better,
-    Boundary,
-    ExposureRule,
-    FieldType,
-    Looking,
-    Metric,
-    MetricKind,
-    Plan,
-    Role,
-    Status,
-)
+from engine.experiments import Boundary, ExposureRule, FieldType, Looking, Plan, Status
+from engine.metrics import Aggregation, Better, Metric, MetricKind, Role
+from engine.specs import Explorer, LearnerType, Posterior
 
 Message = TypeVar("Message")
 Word = TypeVar("Word")
@@ -46,6 +37,18 @@ EXPOSURE_RULES: Mapping[ExposureRule, contract.ExposureRule.ValueType] = {
 STATUSES: Mapping[Status, contract.Status.ValueType] = {
     status: contract.Status.Value(f"STATUS_{status.name}") for status in Status
 }
+AGGREGATIONS: Mapping[Aggregation, contract.Aggregation.ValueType] = {
+    each: contract.Aggregation.Value(f"AGGREGATION_{each.name}") for each in Aggregation
+}
+POSTERIORS: Mapping[Posterior, contract.Posterior.ValueType] = {
+    each: contract.Posterior.Value(f"POSTERIOR_{each.name}") for each in Posterior
+}
+EXPLORERS: Mapping[Explorer, contract.Explorer.ValueType] = {
+    each: contract.Explorer.Value(f"EXPLORER_{each.name}") for each in Explorer
+}
+LEARNER_TYPES: Mapping[LearnerType, contract.LearnerType.ValueType] = {
+    each: contract.LearnerType.Value(f"LEARNER_TYPE_{each.name}") for each in LearnerType
+}
 
 FIELD_TYPE_OF = {message: kind for kind, message in FIELD_TYPES.items()}
 METRIC_KIND_OF = {message: kind for kind, message in METRIC_KINDS.items()}
@@ -57,6 +60,18 @@ LOOKING_OF = {message: looking for looking, message in LOOKINGS.items()} | {
 }
 BOUNDARY_OF = {message: boundary for boundary, message in BOUNDARIES.items()} | {
     contract.BOUNDARY_UNSPECIFIED: Plan().boundary
+}
+AGGREGATION_OF = {message: each for each, message in AGGREGATIONS.items()} | {
+    contract.AGGREGATION_UNSPECIFIED: Aggregation.SUM
+}
+POSTERIOR_OF = {message: each for each, message in POSTERIORS.items()} | {
+    contract.POSTERIOR_UNSPECIFIED: Posterior.BETA
+}
+EXPLORER_OF = {message: each for each, message in EXPLORERS.items()} | {
+    contract.EXPLORER_UNSPECIFIED: Explorer.SQUARECB
+}
+LEARNER_TYPE_OF = {message: each for each, message in LEARNER_TYPES.items()} | {
+    contract.LEARNER_TYPE_UNSPECIFIED: LearnerType.DM
 }
 EXPOSURE_RULE_OF = {message: rule for rule, message in EXPOSURE_RULES.items()}
 STATUS_OF = {message: status for status, message in STATUSES.items()}

@@ -46,11 +46,21 @@ def open_snapshots(directory: str | Path, write: bool = False) -> SqliteSnapshot
     return SqliteSnapshots(directory, write)
 
 
-def find_snapshot_in(directory: str | Path) -> Callable[[str, int, str], Snapshot | None]:
-    """Return what finds a snapshot in a directory by experiment, epoch and hash, from any thread."""
+def find_snapshot_in(directory: str | Path) -> Callable[[str, str], Snapshot | None]:
+    """Return what finds a snapshot in a directory by experiment and hash, from any thread.
 
-    def find(experiment_id: str, epoch: int, hash: str) -> Snapshot | None:
+    It is in the learner's file, or it is what the experiment began with.
+    """
+
+    def find(experiment_id: str, hash: str) -> Snapshot | None:
         with closing(open_snapshots(directory)) as snapshots:
-            return snapshots.snapshot(experiment_id, epoch, hash)
+            found = snapshots.snapshot(experiment_id, hash)
+        return found or _warm_start(directory, experiment_id, hash)
 
     return find
+
+
+def _warm_start(directory: str | Path, experiment_id: str, hash: str) -> Snapshot | None:
+    with closing(open_reader(directory)) as reader:
+        found = reader.warm_start(experiment_id)
+    return found if found and found.hash == hash else None

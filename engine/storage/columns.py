@@ -63,8 +63,8 @@ def _assignment_row(entry: Assignment) -> Row:
         entry.group_weight,
         entry.variant,
         entry.weight,
-        _json_names(entry.eligible),
-        _packed(entry.distribution),
+        json_names(entry.eligible),
+        packed(entry.distribution),
         entry.unit_key,
         _SOURCES[entry.source],
         entry.keep_probability,
@@ -113,9 +113,11 @@ def _erasure_row(entry: Erasure) -> Row:
 
 
 @lru_cache(maxsize=4096)
-def _json_names(names: tuple[str, ...]) -> str:
+def json_names(names: tuple[str, ...]) -> str:
+    """Return names as the column `eligible` holds them."""
     return json.dumps(names, ensure_ascii=False)
 
 
-def _packed(weights: tuple[int, ...]) -> bytes:
+def packed(weights: tuple[int, ...]) -> bytes:
+    """Return weights as the column `distribution` holds them."""
     return struct.pack(f"<{len(weights)}Q", *weights)

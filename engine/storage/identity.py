@@ -6,10 +6,13 @@ from typing import TypeAlias
 
 from engine.errors import ExperimentExists, StaleEtag
 from engine.experiments import ExperimentState
-from engine.records import Assignment, Entry, Erasure, Exposure, KeptStatus, Outcome
+from engine.records import Assignment, Entry, Erasure, Exposure, Kept, KeptStatus, Outcome
 
 AssignmentKey: TypeAlias = tuple[str, int]
 """An assignment's id and slot."""
+
+Refused: TypeAlias = dict[str, Kept]
+"""What became of the first slots of one append that were in the log before, by assignment id."""
 
 POPULATION = ""
 """What the population has in place of an experiment's id."""
@@ -30,6 +33,21 @@ def verdict(standing: Entry, entry: Entry) -> KeptStatus:
     """Return whether an entry says the same as the one that stands under its identity: DUPLICATE or CONFLICT."""
     same = _content(standing) == _content(entry) and _same_time(standing, entry)
     return KeptStatus.DUPLICATE if same else KeptStatus.CONFLICT
+
+
+def note_refused(refused: Refused, entry: Entry, kept: Kept) -> Kept:
+    """Note what became of an entry that was in the log before, where it is the first slot of an assignment."""
+    if isinstance(entry, Assignment) and not entry.slot:
+        refused[entry.assignment_id] = kept
+    return kept
+
+
+def refused_with_first(refused: Refused, entry: Entry) -> Kept | None:
+    """Return what becomes of a further slot whose first one was in the log before: the same, and it is not kept.
+
+    The slots of an assignment are one answer: of two answers under one id, the first stands with its slots alone.
+    """
+    return refused.get(entry.assignment_id) if isinstance(entry, Assignment) and entry.slot else None
 
 
 def _content(entry: Entry) -> object:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain
+from itertools import chain, count
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from engine.columns import Columns, Ints, to_column
 from engine.experiments import Change, ExposureRule
 from engine.funnel import ForcedUnit
+from engine.randomness import content_hash
 from engine.records import (
     Assignment,
     Contact,
@@ -27,12 +28,14 @@ from engine.records import (
     Snapshot,
     Unit,
 )
+from engine.skimming import Passed, Wanted
 from engine.storage.columns import received_at, to_row
 from engine.storage.contexts import context_columns, readable_fields
-from engine.storage.identity import awaited, identity, verdict
+from engine.storage.identity import Refused, awaited, identity, note_refused, refused_with_first, verdict
 from engine.storage.memory_registry import MemoryRegistry
 from engine.storage.memory_units import UnitIndex
 from engine.storage.schema import COLUMNS, column_types
+from engine.storage.shadows import shadow_columns
 
 E = TypeVar("E", bound=Entry)
 
@@ -54,6 +57,7 @@ class MemoryStore(MemoryRegistry):
         self.secret = secret
         self._log: list[Entry] = []
         self._seqs: dict[tuple[object, ...], int] = {}
+        self._first_seqs: dict[str, int] = {}
         self._units: dict[Unit, int] = {}
         self._n_units = 0
         self._index = UnitIndex()
@@ -61,7 +65,8 @@ class MemoryStore(MemoryRegistry):
 
     def append(self, entries: Sequence[Entry]) -> list[Kept]:
         """Keep entries in order and say what became of each."""
-        return [self._keep(entry) for entry in entries]
+        refused: Refused = {}
+        return [self._keep(entry, refused) for entry in entries]
 
     def force(self, forced: ForcedUnit, change: Change) -> None:
         """Keep that a unit gets a variant, or no longer does."""
@@ -75,19 +80,38 @@ class MemoryStore(MemoryRegistry):
         """Return the entries with seq > `after`, at most `limit`."""
         return [_own(entry) for entry in self._log[after : after + limit]]
 
+    def skim(self, wanted: Wanted, after: int = 0, limit: int = 10_000) -> list[Entry | Passed]:
+        """Return the entries with seq > `after`, at most `limit`, those that are not wanted passed over."""
+        page = self._log[after : after + limit]
+        return [
+            _own(entry) if isinstance(entry, Erasure) or wanted.has(entry) else Passed(entry.seq, entry.received_at)
+            for entry in page
+        ]
+
     def last_seq(self) -> int:
         """Return the highest seq, or 0."""
         return len(self._log)
+
+    def first_seq(self, experiment_id: str) -> int:
+        """Return the seq of the experiment's first assignment, or 0."""
+        return self._first_seqs.get(experiment_id, 0)
 
     def assignment(self, assignment_id: str, slot: int = 0) -> Assignment | None:
         """Return one assignment, or None."""
         found = self._standing((Assignment, assignment_id, slot))
         return _own(found) if isinstance(found, Assignment) else None
 
-    def assignments(self, ids: Sequence[str]) -> Mapping[str, Assignment]:
-        """Return those of these assignments that are in the log, by id."""
-        found = {each: self.assignment(each) for each in ids}
-        return {each: row for each, row in found.items() if row is not None}
+    def assignments(self, ids: Sequence[str]) -> Mapping[str, tuple[Assignment, ...]]:
+        """Return those of these assignments that are in the log, by id, their slots in order."""
+        found = {each: tuple(self._slots(each)) for each in ids}
+        return {each: slots for each, slots in found.items() if slots}
+
+    def _slots(self, assignment_id: str) -> Iterator[Assignment]:
+        for slot in count():
+            row = self.assignment(assignment_id, slot)
+            if row is None:
+                return
+            yield row
 
     def columns(
         self, table: str, names: Sequence[str], experiment_id: str = "", *, after: int = 0, until: int | None = None
@@ -105,6 +129,11 @@ class MemoryStore(MemoryRegistry):
         fields = readable_fields(state.experiment if state else None, names)
         found = [row for row in _of_type(Assignment, self._log) if row.experiment_id == experiment_id]
         return context_columns(fields, {name: [row.context.get(name) for row in found] for name in names})
+
+    def shadows(self, experiment_id: str) -> Columns:
+        """Return what the shadow policy would have drawn from, in the order of seq."""
+        found = [row for row in _of_type(Assignment, self._log) if row.experiment_id == experiment_id]
+        return shadow_columns((row.seq, row.eligible, row.shadow_distribution) for row in found)
 
     def voided(self) -> Ints:
         """Return the seqs of the outcomes that a later one took back, ascending."""
@@ -138,7 +167,7 @@ class MemoryStore(MemoryRegistry):
         """Return the unit's exposures after `since` in these experiments, oldest first."""
         rows = (row for row in self._remembered(unit, _MET) if row.experiment_id in experiments)
         met = ((row, self._exposed_at(row, experiments[row.experiment_id])) for row in rows)
-        found = [Contact(row.assignment_id, row.slot, row.experiment_id, at) for row, at in met if at and at > since]
+        found = [Contact(row.assignment_id, row.experiment_id, at) for row, at in met if at and at > since]
         return sorted(found, key=lambda contact: contact.exposed_at)
 
     def reacted(self, unit: Unit, outcome: str, contacts: Sequence[Contact]) -> bool:
@@ -146,7 +175,7 @@ class MemoryStore(MemoryRegistry):
         if not contacts:
             return False
         first = min(contact.exposed_at for contact in contacts)
-        keys = [self._units.get(unit), *((contact.assignment_id, contact.slot) for contact in contacts)]
+        keys = [self._units.get(unit), *(contact.assignment_id for contact in contacts)]
         found = self._at(Outcome, chain.from_iterable(map(self._index.outcomes, keys)))
         late_enough = (row for row in found if row.metric == outcome and row.occurred_at >= first)
         return any(not self._index.is_voided(row.outcome_id) for row in late_enough)
@@ -154,16 +183,21 @@ class MemoryStore(MemoryRegistry):
     def close(self) -> None:
         """Nothing to release."""
 
-    def _keep(self, entry: Entry) -> Kept:
+    def _keep(self, entry: Entry, refused: Refused) -> Kept:
         known_by = identity(entry)
         standing = self._standing(known_by)
         if standing is not None:
-            return Kept(verdict(standing, entry), _own(standing))
+            return note_refused(refused, entry, Kept(verdict(standing, entry), _own(standing)))
+        return refused_with_first(refused, entry) or self._keep_new(entry, known_by)
+
+    def _keep_new(self, entry: Entry, known_by: tuple[object, ...] | None) -> Kept:
         stamped = self._stamp(entry)
         self._log.append(stamped)
         if known_by is not None:
             self._seqs[known_by] = stamped.seq
         self._index.add(stamped)
+        if isinstance(stamped, Assignment):
+            self._first_seqs.setdefault(stamped.experiment_id, stamped.seq)
         if isinstance(stamped, Erasure):
             self._scrub(stamped.unit_key)
         return Kept(self._status(stamped), _own(stamped))
@@ -209,8 +243,8 @@ class MemoryStore(MemoryRegistry):
     def _exposed_at(self, row: Assignment, rule: ExposureRule) -> datetime | None:
         if rule is ExposureRule.ASSIGNED:
             return row.assigned_at
-        reported = self._standing((Exposure, row.assignment_id, row.slot))
-        return reported.exposed_at if isinstance(reported, Exposure) else None
+        reported = self._at(Exposure, self._index.exposures(row.assignment_id))
+        return min((exposure.exposed_at for exposure in reported), default=None)
 
     def _at(self, kind: type[E], seqs: Iterable[int]) -> Iterable[E]:
         return _of_type(kind, (self._log[seq - 1] for seq in seqs))
@@ -245,21 +279,36 @@ class MemorySnapshots:
     """
 
     def __init__(self) -> None:
-        self._snapshots: dict[tuple[str, int, str], Snapshot] = {}
+        self._snapshots: dict[tuple[str, int, str, bool], Snapshot] = {}
         self._position = 0
 
     def add(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot, unless it is there already."""
-        key = snapshot.experiment_id, snapshot.epoch, snapshot.hash
-        self._snapshots.setdefault(key, deepcopy(snapshot))
+        """Keep a snapshot, unless it is there already and whole."""
+        key = snapshot.experiment_id, snapshot.epoch, snapshot.hash, snapshot.is_shadow
+        standing = self._snapshots.setdefault(key, deepcopy(snapshot))
+        if content_hash(standing.blob) != standing.hash:
+            self._snapshots[key] = replace(standing, blob=snapshot.blob)
 
-    def snapshot(self, experiment_id: str, epoch: int, hash: str) -> Snapshot | None:
-        """Return a snapshot, or None."""
-        return deepcopy(self._snapshots.get((experiment_id, epoch, hash)))
+    def snapshot(self, experiment_id: str, hash: str) -> Snapshot | None:
+        """Return a snapshot, or None; of several epochs the latest."""
+        wanted = experiment_id, hash
+        found = [each for each in self._snapshots.values() if (each.experiment_id, each.hash) == wanted]
+        return deepcopy(found[-1]) if found else None
 
     def snapshots(self, experiment_id: str) -> list[Snapshot]:
         """Return an experiment's snapshots in the order in which they were added."""
         return [deepcopy(found) for found in self._snapshots.values() if found.experiment_id == experiment_id]
+
+    def matching(self, experiment_id: str, prefix: str) -> list[str]:
+        """Return the hashes that begin with these hex digits, ascending."""
+        own = {each.hash for each in self._snapshots.values() if each.experiment_id == experiment_id}
+        return sorted(name for name in own if name.startswith(prefix))
+
+    def newest(self, experiment_id: str, *, is_shadow: bool = False) -> Iterator[Snapshot]:
+        """Yield all snapshots, the newest first."""
+        wanted = experiment_id, is_shadow
+        own = [found for found in self._snapshots.values() if (found.experiment_id, found.is_shadow) == wanted]
+        return map(deepcopy, reversed(own))
 
     def set_position(self, seq: int) -> None:
         """Note how far the learner is."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from engine.experiments import Change, Experiment, ExperimentState
 from engine.funnel import Population, PopulationChange, PopulationState
+from engine.records import Snapshot
 from engine.storage.identity import POPULATION, check_etag, check_revision, etag_before
 
 
@@ -23,6 +24,7 @@ class MemoryRegistry:
         self._definitions: dict[tuple[str, int], Experiment] = {}
         self._populations = [PopulationState()]
         self._changes: list[Change | PopulationChange] = []
+        self._warm_starts: dict[str, Snapshot] = {}
 
     def save(
         self,
@@ -48,11 +50,17 @@ class MemoryRegistry:
         for experiment, its_change in moved:
             self._save_one(experiment, its_change)
 
-    def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
-        """Make `snapshot` the live one if the experiment is still in `epoch`."""
+    def point(self, experiment_id: str, epoch: int, snapshot: str, *, is_shadow: bool = False) -> None:
+        """Make `snapshot` the live one, or the shadow's, if the experiment is still in `epoch`."""
         stored = self._states.get(experiment_id)
         if stored is not None and stored.epoch == epoch:
-            self._states[experiment_id] = replace(stored, snapshot=snapshot)
+            serving, shadow = (stored.snapshot, snapshot) if is_shadow else (snapshot, stored.shadow_snapshot)
+            self._states[experiment_id] = replace(stored, snapshot=serving, shadow_snapshot=shadow)
+
+    def warm(self, snapshot: Snapshot, state: ExperimentState, change: Change, expected_etag: str) -> None:
+        """Keep what a draft begins with."""
+        self.save(state, change, expected_etag)
+        self._warm_starts[state.experiment.experiment_id] = snapshot
 
     def state(self, experiment_id: str) -> ExperimentState | None:
         """Return an experiment with its state, or None."""
@@ -65,6 +73,10 @@ class MemoryRegistry:
     def definition(self, experiment_id: str, revision: int) -> Experiment | None:
         """Return a revision's definition, or None."""
         return deepcopy(self._definitions.get((experiment_id, revision)))
+
+    def warm_start(self, experiment_id: str) -> Snapshot | None:
+        """Return what the experiment began with, or None."""
+        return deepcopy(self._warm_starts.get(experiment_id))
 
     def history(self, experiment_id: str) -> list[Change]:
         """Return the changes of an experiment, oldest first."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.records import Assignment, Entry, Outcome
-from engine.storage.identity import AssignmentKey
+from engine.records import Assignment, Entry, Exposure, Outcome
 
 
 @dataclass(slots=True)
@@ -18,25 +17,31 @@ class UnitIndex:
     """
 
     _remembered: dict[int, list[int]] = field(default_factory=dict)
-    _outcomes: dict[int | AssignmentKey, list[int]] = field(default_factory=dict)
+    _exposures: dict[str, list[int]] = field(default_factory=dict)
+    _outcomes: dict[int | str, list[int]] = field(default_factory=dict)
     _voided: set[str] = field(default_factory=set)
 
     def add(self, entry: Entry) -> None:
         """Note where an entry is that was kept."""
         if isinstance(entry, Assignment) and entry.is_remembered:
             self._remembered.setdefault(entry.unit_key, []).append(entry.seq)
+        elif isinstance(entry, Exposure):
+            self._exposures.setdefault(entry.assignment_id, []).append(entry.seq)
         elif isinstance(entry, Outcome) and entry.void_of:
             self._voided.add(entry.void_of)
         elif isinstance(entry, Outcome):
-            key = (entry.assignment_id, entry.slot) if entry.assignment_id else entry.unit_key
-            self._outcomes.setdefault(key, []).append(entry.seq)
+            self._outcomes.setdefault(entry.assignment_id or entry.unit_key, []).append(entry.seq)
 
     def remembered(self, unit_key: int | None) -> Sequence[int]:
         """Return the seqs of a unit's remembered assignments, ascending."""
         return self._remembered.get(unit_key, ()) if unit_key else ()
 
-    def outcomes(self, key: int | AssignmentKey | None) -> Sequence[int]:
-        """Return the seqs of the outcomes of a unit or of an assignment, ascending; those that take back are none."""
+    def exposures(self, assignment_id: str) -> Sequence[int]:
+        """Return the seqs of the exposures of an assignment, of any slot, ascending."""
+        return self._exposures.get(assignment_id, ())
+
+    def outcomes(self, key: int | str | None) -> Sequence[int]:
+        """Return the seqs of the outcomes of a unit's key, or of an assignment's id, ascending; none that takes back."""
         return self._outcomes.get(key, ()) if key else ()
 
     def is_voided(self, outcome_id: str) -> bool:

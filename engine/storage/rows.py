@@ -6,6 +6,7 @@ A record lacks one thing, the plain unit id: it stands in the table of units alo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Literal
 
 from armlift.log.v1 import records_pb2 as log
@@ -102,6 +103,8 @@ def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
         population=entry.population,
         is_remembered=entry.is_remembered,
         kept_from=bytes.fromhex(entry.kept_from),
+        shadow_snapshot=bytes.fromhex(entry.shadow_snapshot),
+        shadow_distribution=entry.shadow_distribution,
     )
     # Filled in place: a message that is handed over would be copied, which takes three times as long.
     for passed in entry.inclusion:
@@ -115,13 +118,15 @@ def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
 def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assignment:
     """Return an assignment from its message."""
     eligible = tuple(record.eligible)
+    assigned_at = from_micros(record.assigned_at_us)
+    came_at_once = record.received_at_us == record.assigned_at_us
     return Assignment(
         experiment_id=record.experiment_id,
         variant=record.variant,
         reason=_REASON_OF[record.reason],
         unit=Unit(record.unit_type, unit_id),
-        assigned_at=from_micros(record.assigned_at_us),
-        received_at=from_micros(record.received_at_us),
+        assigned_at=assigned_at,
+        received_at=assigned_at if came_at_once else from_micros(record.received_at_us),
         assignment_id=record.assignment_id.hex(),
         slot=record.slot,
         request_id=record.request_id,
@@ -134,7 +139,7 @@ def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assign
         is_draw=record.is_draw,
         group=_GROUP_OF[record.group],
         group_weight=record.group_weight,
-        inclusion=tuple([Inclusion(passed.step, passed.weight) for passed in record.inclusion]),
+        inclusion=tuple([_inclusion(passed.step, passed.weight) for passed in record.inclusion]),
         eligible=eligible,
         distribution=tuple(record.distribution),
         context=_context_from_record(record.context),
@@ -142,6 +147,8 @@ def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assign
         population=record.population,
         is_remembered=record.is_remembered,
         kept_from=record.kept_from.hex(),
+        shadow_snapshot=record.shadow_snapshot.hex(),
+        shadow_distribution=tuple(record.shadow_distribution),
         source=_SOURCE_OF[record.source],
         keep_probability=record.keep_probability,
         hash_version=record.hash_version,
@@ -151,6 +158,11 @@ def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assign
         seq=record.seq,
         unit_key=record.unit_key,
     )
+
+
+@lru_cache(maxsize=4096)
+def _inclusion(step: str, weight: int) -> Inclusion:
+    return Inclusion(step, weight)
 
 
 def _candidates_from_record(record: Mapping[str, MapValue], eligible: tuple[str, ...]) -> tuple[Candidate, ...]:
@@ -178,19 +190,12 @@ def _fill(record: MutableMapping[str, Value], context: Context) -> None:
 
 
 def _context_from_record(record: Mapping[str, Value]) -> dict[str, ContextValue]:
-    return {name: _value_from_record(value) for name, value in record.items()}
-
-
-def _value_from_record(record: Value) -> ContextValue:
-    match record.WhichOneof("kind"):
-        case "text":
-            return record.text
-        case "flag":
-            return record.flag
-        case "number":
-            return record.number
-        case _:
-            return tuple([item.text for item in record.list.values])
+    # Every row has some, so each call counts.
+    context: dict[str, ContextValue] = {}
+    for name, value in record.items():
+        kind = value.WhichOneof("kind") or "list"
+        context[name] = tuple([item.text for item in value.list.values]) if kind == "list" else getattr(value, kind)
+    return context
 
 
 def context_values(records: Iterable[bytes], kinds: Mapping[str, Kind]) -> dict[str, list[ContextValue | None]]:
@@ -206,6 +211,12 @@ def context_values(records: Iterable[bytes], kinds: Mapping[str, Kind]) -> dict[
             # Asking a map for what it lacks would make it, and this order of questions is the quickest one.
             append(getattr(context[name], kind) if name in context and context[name].HasField(kind) else None)
     return columns
+
+
+def shadow_of(record: bytes) -> tuple[int, tuple[str, ...], tuple[int, ...]]:
+    """Return seq, eligible variants and the shadow's weights of an assignment's record, empty where it has none."""
+    message = log.AssignmentRecord.FromString(record)
+    return message.seq, tuple(message.eligible), tuple(message.shadow_distribution)
 
 
 def scrubbed(record: bytes) -> bytes:

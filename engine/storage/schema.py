@@ -227,8 +227,29 @@ def share_population(db: Database) -> None:
     db.table("forced_units").create(forced, pk=("experiment_id", "unit_key"), not_null=set(forced), strict=True)
 
 
-STORE_STEPS: tuple[Step, ...] = (create_log, create_registry, remember_units, share_population)
-LEARNING_STEPS: tuple[Step, ...] = (create_learning,)
+def point_twice(db: Database) -> None:
+    """Add the shadow's pointer, whether a pointer is pinned, and the learned state that drafts begin with."""
+    db.execute("ALTER TABLE experiments ADD COLUMN shadow_snapshot TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE experiments ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0")
+    warm = {"experiment_id": str, "hash": bytes, "blob": bytes, "n_lessons": int, "library": str}
+    warm |= {"arguments": str, "schema": str, "policy": str, "epoch": int}
+    db.table("warm_starts").create(warm, pk="experiment_id", not_null=set(warm), strict=True)
+
+
+def resume_learning(db: Database) -> None:
+    """Add where a learner goes on from, whose snapshot it is, and how many lessons came before the log.
+
+    A policy and its shadow may learn the same, and each has its snapshot of it.
+    """
+    for column in ("is_shadow", "n_warm", "fold_from"):
+        db.execute(f"ALTER TABLE snapshots ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+    db.execute("DROP INDEX idx_snapshots_experiment_id_epoch_hash")
+    db.table("snapshots").create_index(["experiment_id", "epoch", "hash", "is_shadow"], unique=True)
+    db.execute("CREATE INDEX idx_snapshots_hash ON snapshots (experiment_id, hash)")
+
+
+STORE_STEPS: tuple[Step, ...] = (create_log, create_registry, remember_units, share_population, point_twice)
+LEARNING_STEPS: tuple[Step, ...] = (create_learning, resume_learning)
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:

@@ -16,10 +16,10 @@ from engine.errors import InvalidRequest
 from engine.experiments import Change, ExperimentState
 from engine.funnel import ForcedUnit, PopulationChange, PopulationState
 from engine.randomness import new_secret
-from engine.records import Assignment, Entry, Erasure, Exposure, Kept, KeptStatus, Outcome, Unit
+from engine.records import Assignment, Entry, Erasure, Exposure, Kept, KeptStatus, Outcome, Snapshot, Unit
 from engine.storage import rows, sqlite_registry
 from engine.storage.columns import Row, to_row
-from engine.storage.identity import AssignmentKey, awaited, verdict
+from engine.storage.identity import AssignmentKey, Refused, awaited, note_refused, refused_with_first, verdict
 from engine.storage.schema import COLUMNS, LAST_SEQ, SELECTS, STORE_STEPS
 from engine.storage.sqlite_files import STORE_FILE, STORE_LOCK, FileLock, checkpoint, open_writing, unavailable
 from engine.storage.unit_keys import UnitKeys
@@ -73,8 +73,9 @@ class SqliteStore:
         with unavailable(self._path):
             kept = self._keep_new(entries)
             if kept is None:
+                refused: Refused = {}
                 with self._transaction():
-                    kept = [self._keep_one(entry) for entry in entries]
+                    kept = [self._keep_one(entry, refused) for entry in entries]
         self._n_unchecked += len(entries)
         if self._n_unchecked >= CHECKPOINT_ROWS:
             self._n_unchecked = 0
@@ -105,10 +106,15 @@ class SqliteStore:
         with unavailable(self._path), self._transaction():
             sqlite_registry.force(self._connection, self._unit_keys, forced, change)
 
-    def point(self, experiment_id: str, epoch: int, snapshot: str) -> None:
-        """Make `snapshot` the live one if the experiment is still in `epoch`."""
+    def point(self, experiment_id: str, epoch: int, snapshot: str, *, is_shadow: bool = False) -> None:
+        """Make `snapshot` the live one, or the shadow's, if the experiment is still in `epoch`."""
         with unavailable(self._path), self._transaction():
-            sqlite_registry.point(self._connection, experiment_id, epoch, snapshot)
+            sqlite_registry.point(self._connection, experiment_id, epoch, snapshot, is_shadow=is_shadow)
+
+    def warm(self, snapshot: Snapshot, state: ExperimentState, change: Change, expected_etag: str) -> None:
+        """Keep what a draft begins with."""
+        with unavailable(self._path), self._transaction():
+            sqlite_registry.warm(self._connection, snapshot, state, change, expected_etag)
 
     def close(self) -> None:
         """Bring everything into the one file, and release it and its lock."""
@@ -143,12 +149,12 @@ class SqliteStore:
         except sqlite3.IntegrityError:
             return None
 
-    def _keep_one(self, entry: Entry) -> Kept:
+    def _keep_one(self, entry: Entry, refused: Refused) -> Kept:
         standing = self._standing(entry)
         if standing is not None:
-            return Kept(verdict(standing, entry), standing)
+            return note_refused(refused, entry, Kept(verdict(standing, entry), standing))
         try:
-            return self._insert([entry])[0]
+            return refused_with_first(refused, entry) or self._insert([entry])[0]
         except sqlite3.IntegrityError as error:
             raise InvalidRequest(f"this entry cannot be kept, mend it: {error}") from error
 

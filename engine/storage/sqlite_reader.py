@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -9,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.clock import from_micros
 from engine.columns import Columns, Ints
 from engine.records import Assignment, Entry, Outcome
+from engine.skimming import Passed, Wanted
 from engine.storage import rows
 from engine.storage.columns import received_at
 from engine.storage.contexts import contexts_of_records, joined_contexts, readable_fields
 from engine.storage.schema import DERIVED, LAST_SEQ, SELECTS, column_types
+from engine.storage.shadows import joined_shadows, shadows_of_records
 from engine.storage.sqlite_columns import Selection, pages_of, read_columns
 from engine.storage.sqlite_files import unavailable
 from engine.storage.sqlite_registry import RegistryReader
@@ -30,6 +34,22 @@ _MAX_THREADS = 4
 _ENTRIES = (
     " UNION ALL ".join(f"{select} WHERE seq > :after" for select in SELECTS.values()) + " ORDER BY seq LIMIT :limit"
 )
+_WANTED = {
+    "assignments": "experiment_id IN (SELECT value FROM json_each(:experiments))",
+    "exposures": ":exposures",
+    "outcomes": "metric IN (SELECT value FROM json_each(:outcomes)) OR void_of <> ''",
+    "erasures": "1",
+}
+_CAME = {"assignments": "received_at", "exposures": "received_at", "outcomes": "received_at", "erasures": "erased_at"}
+_UNIT = "(SELECT unit_id FROM units WHERE units.unit_key = {0}.unit_key)"
+_UNITS = {"assignments": _UNIT.format("assignments"), "outcomes": _UNIT.format("outcomes")}
+# When it came, the seq, and what else `entries` reads: the record is missing where it is not wanted.
+_SKIMMED = [
+    f"SELECT {_CAME[table]}, seq, '{table}', CASE WHEN {wanted} THEN record END, "  # noqa: S608 our own names
+    f"CASE WHEN {wanted} THEN {_UNITS.get(table, 'NULL')} END FROM {table} WHERE seq > :after"
+    for table, wanted in _WANTED.items()
+]
+_SKIM = " UNION ALL ".join(_SKIMMED) + " ORDER BY seq LIMIT :limit"
 _NAMED = "own.assignment_id = {0}.assignment_id AND own.slot = {0}.slot"
 _FOUND = "(SELECT own.seq FROM assignments own WHERE " + _NAMED + ")"  # noqa: S608 our own names
 _DERIVED = {
@@ -65,22 +85,35 @@ class SqliteReader(RegistryReader, UnitReader):
         """Return the entries with seq > `after`, at most `limit`."""
         return [rows.from_found(found) for found in self._all(_ENTRIES, {"after": after, "limit": limit})]
 
+    def skim(self, wanted: Wanted, after: int = 0, limit: int = 10_000) -> list[Entry | Passed]:
+        """Return the entries with seq > `after`, at most `limit`, those that are not wanted passed over."""
+        names = {"experiments": json.dumps([*wanted.experiments]), "outcomes": json.dumps([*wanted.outcomes])}
+        found = self._all(_SKIM, {**names, "exposures": wanted.exposures, "after": after, "limit": limit})
+        return [Passed(row[1], from_micros(row[0])) if row[3] is None else rows.from_found(row[1:]) for row in found]
+
     def last_seq(self) -> int:
         """Return the highest seq, or 0."""
         return int(self._all(LAST_SEQ)[0][0])
+
+    def first_seq(self, experiment_id: str) -> int:
+        """Return the seq of the experiment's first assignment, or 0."""
+        found = self._all("SELECT min(seq) FROM assignments WHERE experiment_id = ?", (experiment_id,))
+        return found[0][0] or 0
 
     def assignment(self, assignment_id: str, slot: int = 0) -> Assignment | None:
         """Return one assignment, or None."""
         return next((row for row in self._of("assignments", assignment_id, slot) if isinstance(row, Assignment)), None)
 
-    def assignments(self, ids: Sequence[str]) -> Mapping[str, Assignment]:
-        """Return those of these assignments that are in the log, by id."""
-        found: dict[str, Assignment] = {}
+    def assignments(self, ids: Sequence[str]) -> Mapping[str, tuple[Assignment, ...]]:
+        """Return those of these assignments that are in the log, by id, their slots in order."""
+        found: dict[str, tuple[Assignment, ...]] = {}
         for start in range(0, len(ids), _MAX_IDS):
             some = [bytes.fromhex(each) for each in ids[start : start + _MAX_IDS]]
-            query = f"{SELECTS['assignments']} WHERE slot = 0 AND assignment_id IN ({', '.join('?' * len(some))})"
+            query = f"{SELECTS['assignments']} WHERE assignment_id IN ({', '.join('?' * len(some))})"
             entries = map(rows.from_found, self._all(query, some))
-            found |= {row.assignment_id: row for row in entries if isinstance(row, Assignment)}
+            slots = sorted((row for row in entries if isinstance(row, Assignment)), key=lambda row: row.slot)
+            for row in slots:
+                found[row.assignment_id] = (*found.get(row.assignment_id, ()), row)
         return found
 
     def outcomes_of(self, assignment_id: str, slot: int = 0) -> list[Outcome]:
@@ -107,6 +140,12 @@ class SqliteReader(RegistryReader, UnitReader):
         found = (self._all(_RECORDS, (*page, experiment_id)) for page in pages)
         parts = [contexts_of_records(fields, (record for (record,) in page)) for page in found]
         return joined_contexts(fields, parts)
+
+    def shadows(self, experiment_id: str) -> Columns:
+        """Return what the shadow policy would have drawn from, in the order of seq."""
+        pages = pages_of(0, self.last_seq())
+        found = (self._all(_RECORDS, (*page, experiment_id)) for page in pages)
+        return joined_shadows([shadows_of_records(record for (record,) in page) for page in found])
 
     def voided(self) -> Ints:
         """Return the seqs of the outcomes that a later one took back, ascending."""

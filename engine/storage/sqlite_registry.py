@@ -1,4 +1,4 @@
-"""Experiments, the population and who is forced, in a SQLite store: how they are saved, and how they are read.
+"""Experiments, what they begin with, the population and who is forced, in a SQLite store: saved and read.
 
 The population stands beside the experiments under an empty id, in the revisions and in the history. The history's
 numbers are the catalog's revisions.
@@ -15,7 +15,7 @@ from engine import files, population_file
 from engine.clock import from_micros, to_micros
 from engine.experiments import Change, Experiment, ExperimentState, Status
 from engine.funnel import ForcedUnit, Population, PopulationChange, PopulationState
-from engine.records import Unit
+from engine.records import BEFORE_THE_LOG, Snapshot, Unit
 from engine.storage.identity import POPULATION, check_etag, check_revision, etag_before
 from engine.storage.sqlite_files import OpenedStore
 from engine.storage.unit_keys import UnitKeys
@@ -23,14 +23,20 @@ from engine.storage.unit_keys import UnitKeys
 _ETAG = "SELECT etag FROM experiments WHERE experiment_id = ?"
 _KEEP_REVISION = "INSERT OR IGNORE INTO revisions (experiment_id, revision, definition) VALUES (?, ?, ?)"
 _KEEP_STATE = (
-    "INSERT OR REPLACE INTO experiments (experiment_id, status, revision, epoch, etag, snapshot, step, step_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO experiments (experiment_id, status, revision, epoch, etag, snapshot, step, step_at, "
+    "shadow_snapshot, pinned) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _KEEP_CHANGE = (
     "INSERT INTO history (experiment_id, changed_at, actor, action, reason, status, revision, epoch, fields) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _POINT = "UPDATE experiments SET snapshot = ? WHERE experiment_id = ? AND epoch = ?"
+_POINT_SHADOW = "UPDATE experiments SET shadow_snapshot = ? WHERE experiment_id = ? AND epoch = ?"
+_WARM = (
+    "INSERT OR REPLACE INTO warm_starts "
+    "(experiment_id, hash, epoch, policy, blob, n_lessons, library, arguments, schema) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _FORCE = "INSERT OR REPLACE INTO forced_units (experiment_id, unit_key, variant) VALUES (?, ?, ?)"
 _END_FORCING = (
     "DELETE FROM forced_units WHERE experiment_id = ? "
@@ -38,10 +44,15 @@ _END_FORCING = (
 )
 
 _STATES = (
-    "SELECT definition, status, revision, epoch, etag, snapshot, step, step_at FROM experiments "
+    "SELECT definition, status, revision, epoch, etag, snapshot, step, step_at, shadow_snapshot, pinned "
+    "FROM experiments "
     "JOIN revisions USING (experiment_id, revision)"
 )
 _DEFINITION = "SELECT definition FROM revisions WHERE experiment_id = ? AND revision = ?"
+_WARM_START = (
+    "SELECT experiment_id, hash, epoch, policy, blob, n_lessons, library, arguments, schema FROM warm_starts "
+    "WHERE experiment_id = ?"
+)
 _HISTORY = (
     "SELECT experiment_id, changed_at, actor, action, reason, status, revision, epoch, fields FROM history "
     "WHERE experiment_id = ? ORDER BY change_id"
@@ -110,9 +121,35 @@ def force(connection: sqlite3.Connection, unit_keys: UnitKeys, forced: ForcedUni
     connection.execute(_KEEP_CHANGE, _change_row(change))
 
 
-def point(connection: sqlite3.Connection, experiment_id: str, epoch: int, snapshot: str) -> None:
-    """Make `snapshot` the live one if the experiment is still in `epoch`."""
-    connection.execute(_POINT, (snapshot, experiment_id, epoch))
+def point(connection: sqlite3.Connection, experiment_id: str, epoch: int, snapshot: str, *, is_shadow: bool) -> None:
+    """Make `snapshot` the live one, or the shadow's, if the experiment is still in `epoch`."""
+    connection.execute(_POINT_SHADOW if is_shadow else _POINT, (snapshot, experiment_id, epoch))
+
+
+def warm(
+    connection: sqlite3.Connection, snapshot: Snapshot, state: ExperimentState, change: Change, expected_etag: str
+) -> None:
+    """Keep what a draft begins with, and save its state and change.
+
+    Raises:
+        StaleEtag: the stored etag is another one.
+    """
+    save(connection, state, change, expected_etag)
+    connection.execute(_WARM, _warm_row(snapshot))
+
+
+def _warm_row(snapshot: Snapshot) -> tuple[object, ...]:
+    return (
+        snapshot.experiment_id,
+        bytes.fromhex(snapshot.hash),
+        snapshot.epoch,
+        snapshot.policy,
+        snapshot.blob,
+        snapshot.n_warm,
+        snapshot.library,
+        json.dumps(snapshot.arguments),
+        snapshot.schema,
+    )
 
 
 def _state_row(state: ExperimentState) -> tuple[object, ...]:
@@ -125,6 +162,8 @@ def _state_row(state: ExperimentState) -> tuple[object, ...]:
         state.snapshot,
         state.step,
         to_micros(state.step_at) if state.step_at else None,
+        state.shadow_snapshot,
+        int(state.pinned),
     )
 
 
@@ -166,6 +205,11 @@ class RegistryReader(OpenedStore):
         """Return a revision's definition, or None."""
         text = self._revision(experiment_id, revision) if experiment_id != POPULATION else None
         return files.load(text) if text else None
+
+    def warm_start(self, experiment_id: str) -> Snapshot | None:
+        """Return what the experiment began with, or None."""
+        found = self._all(_WARM_START, (experiment_id,))
+        return _warm_start(found[0]) if found else None
 
     def history(self, experiment_id: str) -> list[Change]:
         """Return the changes of an experiment, oldest first."""
@@ -209,9 +253,30 @@ class RegistryReader(OpenedStore):
 
 
 def _state(found: tuple[Any, ...]) -> ExperimentState:
-    text, status, revision, epoch, etag, snapshot, step, step_at = found
+    text, status, revision, epoch, etag, snapshot, step, step_at, shadow_snapshot, pinned = found
     since = None if step_at is None else from_micros(step_at)
-    return ExperimentState(files.load(text), Status(status), revision, epoch, etag, snapshot, step, since)
+    experiment = files.load(text)
+    pointers = shadow_snapshot, bool(pinned)
+    return ExperimentState(experiment, Status(status), revision, epoch, etag, snapshot, step, since, *pointers)
+
+
+def _warm_start(found: tuple[Any, ...]) -> Snapshot:
+    experiment_id, name, epoch, policy, blob, n_lessons, library, arguments, schema = found
+    return Snapshot(
+        hash=name.hex(),
+        experiment_id=experiment_id,
+        epoch=epoch,
+        policy=policy,
+        blob=blob,
+        parent="",
+        watermark=BEFORE_THE_LOG,
+        n_rewards=0,
+        library=library,
+        arguments=_names(arguments),
+        schema=schema,
+        probes=(),
+        n_warm=n_lessons,
+    )
 
 
 def _change(found: tuple[Any, ...]) -> Change:

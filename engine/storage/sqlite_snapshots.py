@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.clock import from_micros, to_micros
 from engine.errors import StoreUnavailable
-from engine.records import Probe, Snapshot
+from engine.randomness import content_hash
+from engine.records import Candidate, Context, Probe, Snapshot
 from engine.storage.schema import LEARNING_STEPS
 from engine.storage.sqlite_files import (
     LEARNING_FILE,
@@ -23,11 +24,17 @@ from engine.storage.sqlite_files import (
 )
 
 _INSERT = (
-    "INSERT OR IGNORE INTO snapshots (experiment_id, epoch, hash, policy, blob, parent, watermark_at, watermark_node, "
-    "watermark_seq, n_rewards, library, arguments, schema, probes) "
+    "INSERT INTO snapshots (experiment_id, epoch, hash, policy, blob, parent, watermark_at, watermark_node, "
+    "watermark_seq, n_rewards, library, arguments, schema, probes, is_shadow, n_warm, fold_from) "
     "VALUES (:experiment_id, :epoch, :hash, :policy, :blob, :parent, :watermark_at, :watermark_node, "
-    ":watermark_seq, :n_rewards, :library, :arguments, :schema, :probes)"
+    ":watermark_seq, :n_rewards, :library, :arguments, :schema, :probes, :is_shadow, :n_warm, :fold_from) "
+    # What was damaged is learned again, and mended in its place.
+    "ON CONFLICT DO UPDATE SET blob = excluded.blob WHERE content_hash(blob) <> lower(hex(hash))"
 )
+
+
+_HEX_DIGITS = 64
+_KEYS = "SELECT snapshot_key FROM snapshots WHERE experiment_id = ? AND is_shadow = ? ORDER BY snapshot_key DESC"
 
 
 class SqliteSnapshots:
@@ -49,24 +56,37 @@ class SqliteSnapshots:
         if self._lock is not None:
             try:
                 self._connection = open_writing(self._path, LEARNING_STEPS)
+                self._connection.create_function("content_hash", 1, content_hash, deterministic=True)
             except BaseException:
                 self._lock.release()
                 raise
 
     def add(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot, unless it is there already."""
+        """Keep a snapshot, unless it is there already and whole."""
         self._write(_INSERT, to_row(snapshot))
 
-    def snapshot(self, experiment_id: str, epoch: int, hash: str) -> Snapshot | None:
-        """Return a snapshot, or None."""
-        query = "SELECT * FROM snapshots WHERE experiment_id = ? AND epoch = ? AND hash = ?"
-        found = self._read(query, experiment_id, epoch, bytes.fromhex(hash))
+    def snapshot(self, experiment_id: str, hash: str) -> Snapshot | None:
+        """Return a snapshot, or None; of several epochs the latest."""
+        query = "SELECT * FROM snapshots WHERE experiment_id = ? AND hash = ? ORDER BY snapshot_key DESC LIMIT 1"
+        found = self._read(query, experiment_id, bytes.fromhex(hash))
         return from_row(found[0]) if found else None
 
     def snapshots(self, experiment_id: str) -> list[Snapshot]:
         """Return an experiment's snapshots in the order in which they were added."""
         found = self._read("SELECT * FROM snapshots WHERE experiment_id = ? ORDER BY snapshot_key", experiment_id)
         return [from_row(row) for row in found]
+
+    def matching(self, experiment_id: str, prefix: str) -> list[str]:
+        """Return the hashes that begin with these hex digits, ascending."""
+        query = "SELECT DISTINCT hash FROM snapshots WHERE experiment_id = ? AND hash BETWEEN ? AND ? ORDER BY hash"
+        low, high = (bytes.fromhex(prefix.ljust(_HEX_DIGITS, digit)) for digit in "0f")
+        return [row["hash"].hex() for row in self._read(query, experiment_id, low, high)]
+
+    def newest(self, experiment_id: str, *, is_shadow: bool = False) -> Iterator[Snapshot]:
+        """Yield all snapshots, the newest first."""
+        found = self._read(_KEYS, experiment_id, int(is_shadow))
+        for row in found:
+            yield from_row(self._read("SELECT * FROM snapshots WHERE snapshot_key = ?", row["snapshot_key"])[0])
 
     def set_position(self, seq: int) -> None:
         """Note how far the learner is."""
@@ -120,7 +140,10 @@ def to_row(snapshot: Snapshot) -> dict[str, Any]:
         "library": snapshot.library,
         "arguments": json.dumps(snapshot.arguments),
         "schema": snapshot.schema,
-        "probes": json.dumps([[dict(p.context), p.eligible, p.probabilities] for p in snapshot.probes]),
+        "probes": json.dumps([_probe_data(probe) for probe in snapshot.probes]),
+        "is_shadow": int(snapshot.is_shadow),
+        "n_warm": snapshot.n_warm,
+        "fold_from": snapshot.fold_from,
     }
 
 
@@ -139,9 +162,26 @@ def from_row(row: sqlite3.Row) -> Snapshot:
         arguments=tuple(json.loads(row["arguments"])),
         schema=row["schema"],
         probes=tuple(_probe(*parts) for parts in json.loads(row["probes"])),
+        is_shadow=bool(row["is_shadow"]),
+        n_warm=row["n_warm"],
+        fold_from=row["fold_from"],
     )
 
 
-def _probe(context: dict[str, Any], eligible: list[str], probabilities: list[float]) -> Probe:
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in context.items()}
-    return Probe(fields, tuple(eligible), tuple(probabilities))
+def _probe_data(probe: Probe) -> list[Any]:
+    candidates = [[candidate.name, dict(candidate.features)] for candidate in probe.candidates]
+    return [dict(probe.context), probe.eligible, probe.probabilities, candidates]
+
+
+def _probe(
+    context: dict[str, Any],
+    eligible: list[str],
+    probabilities: list[float],
+    candidates: Sequence[tuple[str, dict[str, Any]]] = (),
+) -> Probe:
+    brought = tuple(Candidate(name, _fields(features)) for name, features in candidates)
+    return Probe(_fields(context), tuple(eligible), tuple(probabilities), brought)
+
+
+def _fields(data: Mapping[str, Any]) -> Context:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}

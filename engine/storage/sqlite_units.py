@@ -21,14 +21,11 @@ _KEPT = (
     f"SELECT record FROM assignments WHERE {_REMEMBERED} AND experiment_id = ? "  # noqa: S608 our own words
     "AND reason IN ('drawn', 'cached') ORDER BY seq DESC LIMIT 1"
 )
-_CONTACT = "assignments.assignment_id, assignments.slot, experiment_id"
+_CONTACT = "assignment_id, experiment_id"
 _MET = f"{_REMEMBERED} AND reason IN ('drawn', 'cached', 'forced')"
 _ASSIGNED = f"SELECT assigned_at, seq, {_CONTACT} FROM assignments WHERE {_MET} AND assigned_at > ?"  # noqa: S608
-# CROSS keeps the order: the unit's rows are gone through, and the exposure of each is looked up.
-_REPORTED = (
-    f"SELECT exposed_at, assignments.seq, {_CONTACT} FROM assignments "  # noqa: S608 our own words
-    f"CROSS JOIN exposures USING (assignment_id, slot) WHERE {_MET} AND exposed_at > ?"
-)
+_FIRST_EXPOSURE = "SELECT MIN(exposed_at) FROM exposures WHERE exposures.assignment_id = assignments.assignment_id"
+_REPORTED = f"SELECT ({_FIRST_EXPOSURE}) AS met_at, seq, {_CONTACT} FROM assignments WHERE {_MET} AND met_at > ?"  # noqa: S608
 _CONTACTS = {ExposureRule.ASSIGNED: _ASSIGNED, ExposureRule.REPORTED: _REPORTED}
 
 _STANDS = (
@@ -36,7 +33,7 @@ _STANDS = (
     "AND NOT EXISTS (SELECT 1 FROM outcomes later WHERE later.void_of = outcomes.outcome_id AND later.void_of <> '')"
 )
 _BY_UNIT = f"SELECT 1 FROM outcomes WHERE unit_key = ({_UNIT_KEY}) AND unit_key > 0 AND {_STANDS} LIMIT 1"  # noqa: S608
-_BY_CONTACT = f"SELECT 1 FROM outcomes WHERE assignment_id = ? AND slot = ? AND {_STANDS} LIMIT 1"  # noqa: S608
+_BY_CONTACT = f"SELECT 1 FROM outcomes WHERE assignment_id = ? AND {_STANDS} LIMIT 1"  # noqa: S608
 
 _Found = tuple[Any, ...]
 """When, and the seq; then what a contact is known by."""
@@ -69,8 +66,8 @@ class UnitReader(OpenedStore):
         standing = outcome, to_micros(min(contact.exposed_at for contact in contacts))
         if self._all(_BY_UNIT, (unit.type, unit.id, *standing)):
             return True
-        keys = ((bytes.fromhex(contact.assignment_id), contact.slot) for contact in contacts)
-        return any(self._all(_BY_CONTACT, (*key, *standing)) for key in keys)
+        ids = (bytes.fromhex(contact.assignment_id) for contact in contacts)
+        return any(self._all(_BY_CONTACT, (each, *standing)) for each in ids)
 
     def _met(self, unit: Unit, rule: ExposureRule, names: Sequence[str], since: datetime) -> Sequence[_Found]:
         chosen = f"{_CONTACTS[rule]} AND experiment_id IN ({', '.join('?' * len(names))})"
@@ -78,5 +75,5 @@ class UnitReader(OpenedStore):
 
 
 def _contact(found: _Found) -> Contact:
-    exposed_at, _, assignment_id, slot, experiment_id = found
-    return Contact(assignment_id.hex(), slot, experiment_id, from_micros(exposed_at))
+    exposed_at, _, assignment_id, experiment_id = found
+    return Contact(assignment_id.hex(), experiment_id, from_micros(exposed_at))

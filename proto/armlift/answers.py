@@ -7,31 +7,27 @@ import secrets
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from armlift.errors import ArmliftError
 from armlift.v1 import assignment_pb2 as contract
 from armlift.v1 import reason_pb2
-from armlift.v1.value_pb2 import ListValue, MapValue
-from armlift.v1.value_pb2 import Value as ValueMessage
+from armlift.values import Value, refusing_what_no_message_holds, values
 
 DEFAULT_UNIT = "customer"
 """The type of a unit that is given by its id alone."""
 
-Value = None | float | str | bool | Sequence["Value"] | Mapping[str, "Value"]
-"""What a context can hold."""
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A variant that a request brings along, with what a policy may know of it, such as {"price": 3}."""
 
-class ArmliftError(Exception):
-    """What the server refused, or that it could not be reached (code UNAVAILABLE or DEADLINE_EXCEEDED)."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+    name: str
+    features: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +35,7 @@ class Ask:
     """One question of a batch. `request_id` is minted where it is empty.
 
     `qa_variant` is what somebody who tests the product wants to see: it is served and left out of every estimate.
+    `candidates` come in the order in which the product would show them; `slots` is how many positions are to be filled.
     """
 
     experiment: str
@@ -50,6 +47,8 @@ class Ask:
     dry_run: bool = False
     at: datetime | None = None
     qa_variant: str = ""
+    candidates: Sequence[Candidate] = ()
+    slots: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def new_id() -> str:
 
 def to_message(ask: Ask) -> contract.AssignRequest:
     """Return the message of a question."""
-    with _refusing_what_no_message_holds():
+    with refusing_what_no_message_holds():
         return contract.AssignRequest(
             experiment_id=ask.experiment,
             request_id=ask.request_id or new_id(),
@@ -131,7 +130,22 @@ def to_message(ask: Ask) -> contract.AssignRequest:
             dry_run=ask.dry_run,
             at=_timestamp(ask.at),
             qa_variant=ask.qa_variant,
+            candidates=[contract.Candidate(name=each.name, features=values(each.features)) for each in ask.candidates],
+            n_slots=ask.slots,
         )
+
+
+def only_one_slot(asks: Sequence[Ask]) -> Sequence[Ask]:
+    """Return questions that have one answer each.
+
+    Raises:
+        ArmliftError: one of them has several slots.
+    """
+    for ask in asks:
+        if ask.slots > 1:
+            told = f"{ask.experiment!r} is asked for {ask.slots} slots, which have several answers: ask `assign_slates`"
+            raise ArmliftError("INVALID_REQUEST", told)
+    return asks
 
 
 def units_by_type(unit: str, units: Mapping[str, str]) -> Mapping[str, str]:
@@ -140,8 +154,17 @@ def units_by_type(unit: str, units: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def to_answer(message: contract.AssignResponse) -> Answer:
-    """Return the answer of a test: the assignment of its one slot."""
-    (slot,) = message.assignments
+    """Return the answer to a request for one slot."""
+    (answer,) = to_slate(message)
+    return answer
+
+
+def to_slate(message: contract.AssignResponse) -> list[Answer]:
+    """Return the answer of each slot, in their order."""
+    return [_to_answer(slot) for slot in message.assignments]
+
+
+def _to_answer(slot: contract.Assignment) -> Answer:
     return Answer(
         experiment=slot.experiment_id,
         variant=slot.variant,
@@ -164,18 +187,32 @@ def default_answer(experiment: str, variant: str, error: ArmliftError) -> Answer
     return Answer(experiment, variant, {}, error.code, "ERROR", message=str(error))
 
 
-def to_result(message: contract.BatchAssignResult) -> Answer | ArmliftError:
+def default_slate(ask: Ask, defaults: Sequence[str], error: ArmliftError) -> list[Answer]:
+    """Return in place of an error what the product would have shown: its candidates in their order, then `defaults`."""
+    names = [name for name in (*(each.name for each in ask.candidates), *defaults) if name not in ask.excluded]
+    shown = list(dict.fromkeys(names))[: ask.slots]
+    return [replace(default_answer(ask.experiment, name, error), slot=slot) for slot, name in enumerate(shown)]
+
+
+def default_answers(defaults: Mapping[str, str] | None, error: ArmliftError) -> dict[str, Answer]:
+    """Return the default content of each experiment in place of an error, which is raised where there is none."""
+    if defaults is None:
+        raise error
+    return {experiment: default_answer(experiment, variant, error) for experiment, variant in defaults.items()}
+
+
+def to_result(message: contract.BatchAssignResult) -> list[Answer] | ArmliftError:
     """Return one item of a batch."""
     if message.HasField("error"):
         return ArmliftError(message.error.code, message.error.message)
-    return to_answer(message.answer)
+    return to_slate(message.answer)
 
 
 def to_batch(
     asks: Sequence[Ask], units: Mapping[str, str], context: Mapping[str, Value]
 ) -> contract.BatchAssignRequest:
     """Return the message of several questions."""
-    with _refusing_what_no_message_holds():
+    with refusing_what_no_message_holds():
         return contract.BatchAssignRequest(
             requests=[to_message(ask) for ask in asks], shared_units=units, shared_context=values(context)
         )
@@ -184,7 +221,7 @@ def to_batch(
 def to_all(ask: Ask, also: Iterable[str]) -> contract.BatchAssignRequest:
     """Return the message of a question about every running experiment; those in `also` are asked in any case."""
     request_id = ask.request_id or new_id()
-    with _refusing_what_no_message_holds():
+    with refusing_what_no_message_holds():
         return contract.BatchAssignRequest(
             requests=[to_message(Ask(experiment, request_id=request_id, at=ask.at)) for experiment in also],
             shared_units=units_by_type(ask.unit, ask.units),
@@ -201,7 +238,7 @@ def to_answers(message: contract.BatchAssignResponse, defaults: Mapping[str, str
     Raises:
         ArmliftError: an experiment could not be answered, and there are no `defaults`.
     """
-    results = map(to_result, message.results)
+    results = map(_first, map(to_result, message.results))
     named = {
         experiment: default_answer(experiment, variant, result) if isinstance(result, ArmliftError) else result
         for (experiment, variant), result in zip((defaults or {}).items(), results, strict=False)
@@ -222,7 +259,7 @@ def to_exposures(
 
 def to_outcomes(events: Sequence[Event], at: datetime | None) -> contract.RecordOutcomesRequest:
     """Return the message of outcomes."""
-    with _refusing_what_no_message_holds():
+    with refusing_what_no_message_holds():
         return contract.RecordOutcomesRequest(outcomes=[_to_outcome(event) for event in events], at=_timestamp(at))
 
 
@@ -231,26 +268,8 @@ def to_recorded(message: contract.RecordResult) -> Recorded:
     return Recorded(_word(contract.RecordStatus.Name(message.status), "RECORD_STATUS_"), message.message)
 
 
-def values(given: Mapping[str, Value]) -> dict[str, ValueMessage]:
-    """Return the messages of values by name."""
-    return {name: value(item) for name, item in given.items()}
-
-
-def value(given: Value) -> ValueMessage:
-    """Return the message of a value."""
-    match given:
-        case None:
-            return ValueMessage()
-        case bool():
-            return ValueMessage(flag=given)
-        case int() | float():
-            return ValueMessage(number=given)
-        case str():
-            return ValueMessage(text=given)
-        case Mapping():
-            return ValueMessage(map=MapValue(values=values(given)))
-        case _:
-            return ValueMessage(list=ListValue(values=[value(item) for item in given]))
+def _first(result: list[Answer] | ArmliftError) -> Answer | ArmliftError:
+    return result if isinstance(result, ArmliftError) else result[0]
 
 
 def _others(results: Iterator[Answer | ArmliftError], strict: bool) -> Iterator[Answer]:
@@ -259,15 +278,6 @@ def _others(results: Iterator[Answer | ArmliftError], strict: bool) -> Iterator[
             yield result
         elif strict:
             raise result
-
-
-@contextmanager
-def _refusing_what_no_message_holds() -> Iterator[None]:
-    try:
-        yield
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        told = f"pass numbers, texts, flags, and lists and maps of these; here {error}"
-        raise ArmliftError("INVALID_REQUEST", told) from error
 
 
 def _to_outcome(event: Event) -> contract.Outcome:

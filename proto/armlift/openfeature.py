@@ -38,10 +38,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
-from armlift.answers import DEFAULT_UNIT, Answer, ArmliftError, Event, Value
-from armlift.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, AsyncClient, Client
+from armlift.answers import DEFAULT_UNIT, Answer, Event
+from armlift.async_client import AsyncClient
+from armlift.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
+from armlift.client import Client
+from armlift.errors import ArmliftError
 from armlift.flags import Flag, boolean, integer, number, structure, text
 from armlift.outbox import Outbox
+from armlift.values import Value
 
 try:
     from openfeature.evaluation_context import EvaluationContext, EvaluationContextAttribute

@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Sequence
 from threading import Condition, Thread
 
-from armlift.answers import ArmliftError, Event, Recorded, to_outcomes
+from armlift.answers import Event, Recorded, to_outcomes
 from armlift.client import Client
+from armlift.errors import ArmliftError
 
 MAX_WAITING = 10_000
 """As many outcomes wait in memory while the server is away."""

@@ -12,20 +12,8 @@ import analysis
 from analysis.document import Report, Word
 from analysis.logs.simple_log import simple_log
 from analysis.pages import spreadsheets, wording
-from engine.experiments import (
-    Better,
-    Experiment,
-    ExposureRule,
-    Factor,
-    Looking,
-    Metric,
-    MetricKind,
-    Plan,
-    RewardTerm,
-    Role,
-    Status,
-    Variant,
-)
+from engine.experiments import Experiment, ExposureRule, Factor, Looking, Plan, Status, Variant
+from engine.metrics import Better, Metric, MetricKind, RewardTerm, Role
 from engine.records import Group
 from engine.specs import FixedSpec, ThompsonSpec
 

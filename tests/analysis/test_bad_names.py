@@ -14,7 +14,8 @@ import analysis
 from analysis.logs.simple_log import simple_log
 from analysis.pages import spreadsheets
 from analysis.pages.languages import CODES
-from engine.experiments import Brief, ContextField, Experiment, FieldType, Metric, MetricKind, Role, Variant
+from engine.experiments import Brief, ContextField, Experiment, FieldType, Variant
+from engine.metrics import Metric, MetricKind, Role
 from engine.records import Erasure, Source, Unit
 from engine.specs import ContextualSpec, ThompsonSpec
 from tests.analysis.conftest import day

@@ -12,7 +12,8 @@ from analysis import report_on_units
 from analysis.document import Report, Word
 from analysis.estimate import Holds
 from engine.errors import InvalidRequest
-from engine.experiments import Experiment, Looking, Metric, MetricKind, Plan, Variant
+from engine.experiments import Experiment, Looking, Plan, Variant
+from engine.metrics import Metric, MetricKind
 from engine.specs import ThompsonSpec
 
 DAY = timedelta(days=1)

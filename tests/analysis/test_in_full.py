@@ -7,7 +7,8 @@ import pytest
 
 from analysis import report
 from analysis.logs.simple_log import START, simple_log
-from engine.experiments import ContextField, Experiment, FieldType, Looking, Metric, MetricKind, Plan, Status, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Looking, Plan, Status, Variant
+from engine.metrics import Metric, MetricKind
 from engine.specs import FixedSpec, ThompsonSpec
 
 HOUR = 3_600_000_000

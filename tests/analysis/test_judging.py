@@ -11,8 +11,9 @@ import pytest
 from analysis.judging import Decision, judge
 from analysis.logs.simple_log import START, simple_log
 from engine.errors import UnknownExperiment
-from engine.experiments import Better, Experiment, ExposureRule, Looking, Metric, Plan, Role, Variant
+from engine.experiments import Experiment, ExposureRule, Looking, Plan, Variant
 from engine.funnel import Funnel, RampStep
+from engine.metrics import Better, Metric, Role
 from engine.specs import ThompsonSpec
 
 DAY = timedelta(days=1)

@@ -12,8 +12,9 @@ from armlift import Client
 
 from analysis.ramping import ACTOR, Evaluator
 from engine.clock import RequestClock
-from engine.experiments import ROLLED_BACK, Better, Experiment, Metric, Role, Status, Variant
+from engine.experiments import ROLLED_BACK, Experiment, Status, Variant
 from engine.funnel import Funnel, RampStep
+from engine.metrics import Better, Metric, Role
 from engine.service.management import Management
 from engine.service.server import Serving, serving_beside
 from engine.storage import open_reader

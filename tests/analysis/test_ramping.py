@@ -17,8 +17,9 @@ from analysis.judging import Decision, Finding
 from analysis.ramping import Evaluator, run
 from engine.clock import to_micros
 from engine.errors import InvalidTransition, StoreUnavailable
-from engine.experiments import ROLLED_BACK, Experiment, ExperimentState, Metric, Status, Variant
+from engine.experiments import ROLLED_BACK, Experiment, ExperimentState, Status, Variant
 from engine.funnel import Funnel, RampStep
+from engine.metrics import Metric
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)

@@ -10,18 +10,8 @@ import analysis
 from analysis.document import REPORT_VERSION, Word
 from analysis.estimate import Validity
 from engine.errors import InvalidRequest
-from engine.experiments import (
-    Experiment,
-    ExposureRule,
-    Factor,
-    Looking,
-    Metric,
-    MetricKind,
-    Plan,
-    RewardTerm,
-    Status,
-    Variant,
-)
+from engine.experiments import Experiment, ExposureRule, Factor, Looking, Plan, Status, Variant
+from engine.metrics import Metric, MetricKind, RewardTerm
 from engine.records import Reason, Source
 from engine.specs import FixedSpec, ThompsonSpec
 

@@ -15,8 +15,9 @@ from analysis.estimate import Holds
 from analysis.logs import frames
 from analysis.logs.crediting import Counted
 from analysis.logs.simple_log import START, simple_log
-from engine.experiments import ContextField, Experiment, FieldType, Looking, Metric, Plan, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Looking, Plan, Variant
 from engine.funnel import Sticky
+from engine.metrics import Metric
 from engine.specs import FixedSpec, Rule, SegmentsSpec
 
 RULES = SegmentsSpec(

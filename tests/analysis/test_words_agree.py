@@ -11,19 +11,8 @@ import analysis
 from analysis.document import Report, Word
 from analysis.estimate import Holds
 from analysis.logs.simple_log import simple_log
-from engine.experiments import (
-    Better,
-    ContextField,
-    Experiment,
-    FieldType,
-    Looking,
-    Metric,
-    MetricKind,
-    Plan,
-    Role,
-    Status,
-    Variant,
-)
+from engine.experiments import ContextField, Experiment, FieldType, Looking, Plan, Status, Variant
+from engine.metrics import Better, Metric, MetricKind, Role
 from engine.specs import Rule, SegmentsSpec, ThompsonSpec
 
 DAY = timedelta(days=1)

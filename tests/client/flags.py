@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
 from engine.funnel import ForcedRule, Funnel, Sticky
+from engine.metrics import Metric
 from engine.specs import Rule, SegmentsSpec
 
 PICTURES = {"showImages": True, "title": "Check out these pics!", "imagesPerPage": 100}

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from armlift import Answer, ArmliftError, Ask, AsyncClient, Client, Event
 
-from engine.experiments import Experiment, Metric, Status, Variant
+from engine.experiments import Experiment, Status, Variant
 from engine.funnel import Sticky
+from engine.metrics import Metric
 from engine.records import Reason
 
 HERO = Experiment("hero", (Variant("plain"), Variant("bold", '{"size": 2}')), (Metric("click"),))

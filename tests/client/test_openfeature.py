@@ -22,8 +22,9 @@ from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.flag_evaluation import Reason
 from openfeature.provider import ProviderStatus
 
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
 from engine.funnel import ForcedRule
+from engine.metrics import Metric
 
 HERO = Experiment(
     "hero",

@@ -19,7 +19,8 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import GeneralError
 from openfeature.track import TrackingEventDetails
 
-from engine.experiments import Experiment, Metric, MetricKind, Variant
+from engine.experiments import Experiment, Variant
+from engine.metrics import Metric, MetricKind
 from engine.records import Unit
 
 ANN = EvaluationContext("ann")

@@ -11,8 +11,9 @@ import pytest
 from engine.clock import to_micros
 from engine.definition import define
 from engine.errors import InvalidRequest
-from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
 from engine.lifecycle import create
+from engine.metrics import Metric, MetricKind
 from engine.randomness import ONE
 from engine.records import Erasure, Reason
 from tests.conformance.entries import ANNA, AUTHOR, BEN, NOON, assignment, exposure, outcome, plain, remembered

@@ -9,9 +9,10 @@ import pytest
 
 from engine.definition import define
 from engine.errors import StaleEtag
-from engine.experiments import Change, Experiment, ExperimentState, Metric, Status, Variant
+from engine.experiments import Change, Experiment, ExperimentState, Status, Variant
 from engine.funnel import Cap, ForcedUnit, Layer, Population, PopulationChange, PopulationState
 from engine.lifecycle import create, transition
+from engine.metrics import Metric
 from tests.conformance.entries import ANNA, AUTHOR, NOON
 
 DIVIDED = Population(

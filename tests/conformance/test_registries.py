@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 from engine.clock import EPOCH
 from engine.definition import define
 from engine.errors import ExperimentExists, StaleEtag
-from engine.experiments import ROLLED_BACK, Change, Experiment, ExperimentState, Metric, Status, Variant
+from engine.experiments import ROLLED_BACK, Change, Experiment, ExperimentState, Status, Variant
 from engine.lifecycle import Author, create, transition, update
+from engine.metrics import Metric
 from engine.ports import SnapshotStore
-from engine.records import Probe, Snapshot
-from engine.storage import find_snapshot_in, open_snapshots
+from engine.randomness import content_hash
+from engine.records import BEFORE_THE_LOG, Probe, Snapshot
+from engine.storage import find_snapshot_in, open_snapshots, open_store
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 AUTHOR = Author("kim", "a test", NOON)
@@ -103,8 +106,17 @@ def test_the_live_snapshot_is_moved_only_within_its_epoch(both) -> None:
     both.store.point("hero", state.epoch, "ab" * 32)
     both.store.point("hero", state.epoch + 1, "cd" * 32)
     both.store.point("unknown", 1, "cd" * 32)
-    assert both.reader.states() == [replace(state, snapshot="ab" * 32)]
+    both.store.point("hero", state.epoch, "ef" * 32, is_shadow=True)
+    both.store.point("hero", state.epoch + 1, "cd" * 32, is_shadow=True)
+    assert both.reader.states() == [replace(state, snapshot="ab" * 32, shadow_snapshot="ef" * 32)]
     assert len(both.reader.history("hero")) == 1
+
+
+def test_a_pinned_pointer_is_kept_as_it_is(both) -> None:
+    draft = created(both)
+    pinned = replace(draft, snapshot="ab" * 32, pinned=True, etag="2")
+    both.store.save(pinned, Change("hero", NOON, "kim", "pin", "worse", Status.RUNNING, 1, 1), draft.etag)
+    assert both.reader.state("hero") == pinned
 
 
 def test_experiments_are_there_after_reopening(both) -> None:
@@ -128,7 +140,7 @@ def test_a_definition_that_was_handed_in_can_be_changed_without_harm(both) -> No
 # --- snapshots -------------------------------------------------------------------------------------------------------
 
 
-def snapshot(digit: str = "a", epoch: int = 1, experiment_id: str = "hero") -> Snapshot:
+def snapshot(digit: str = "a", epoch: int = 1, experiment_id: str = "hero", *, is_shadow: bool = False) -> Snapshot:
     return Snapshot(
         hash=digit * 64,
         experiment_id=experiment_id,
@@ -142,6 +154,9 @@ def snapshot(digit: str = "a", epoch: int = 1, experiment_id: str = "hero") -> S
         arguments=("--floor", "0.02"),
         schema="s1",
         probes=(Probe({"device": "phone", "visits": 0.1, "new": True, "tags": ("a",)}, ("plain", "bold"), (0.1, 0.9)),),
+        is_shadow=is_shadow,
+        n_warm=4,
+        fold_from=5,
     )
 
 
@@ -150,15 +165,44 @@ def test_snapshots_are_found_and_listed_as_they_were_added(snapshots: SnapshotSt
     for each in (*added, snapshot("c", experiment_id="other")):
         snapshots.add(each)
     assert snapshots.snapshots("hero") == added
-    assert snapshots.snapshot("hero", 2, "a" * 64) == added[2]
-    assert snapshots.snapshot("hero", 2, "b" * 64) is None
+    assert snapshots.snapshot("hero", "a" * 64) == added[2]
+    assert snapshots.snapshot("hero", "b" * 64) == added[0]
+    assert snapshots.snapshot("hero", "c" * 64) is None
     assert snapshots.snapshots("unknown") == []
 
 
+def test_the_newest_snapshots_are_found_by_whose_they_are(snapshots: SnapshotStore) -> None:
+    added = [snapshot(digit, is_shadow=digit in "bd") for digit in "abcde"]
+    for each in (*added, snapshot("f", experiment_id="other")):
+        snapshots.add(each)
+    assert [each.hash[0] for each in snapshots.newest("hero")] == ["e", "c", "a"]
+    assert list(snapshots.newest("hero", is_shadow=True)) == [added[3], added[1]]
+    assert list(snapshots.newest("unknown")) == []
+
+
+def test_snapshots_are_found_by_the_first_digits_of_their_hash(snapshots: SnapshotStore) -> None:
+    hashes = ["abcdef" + "0" * 58, "abcdef" + "f" * 58, "abcdee" + "f" * 58, "abcdf0" + "0" * 58]
+    for each in (*hashes, hashes[0]):
+        snapshots.add(replace(snapshot(), hash=each))
+        snapshots.add(replace(snapshot(), hash=each, epoch=2))
+    assert snapshots.matching("hero", "abcdef") == hashes[:2]
+    assert snapshots.matching("hero", "abcdeff") == [hashes[1]]
+    assert snapshots.matching("hero", hashes[2]) == [hashes[2]]
+    assert snapshots.matching("hero", "0bcdef") == snapshots.matching("other", "abcdef") == []
+
+
 def test_a_snapshot_is_never_rewritten(snapshots: SnapshotStore) -> None:
-    snapshots.add(snapshot())
-    snapshots.add(replace(snapshot(), blob=b"other"))
-    assert snapshots.snapshots("hero") == [snapshot()]
+    first = replace(snapshot(), hash=content_hash(b"state"))
+    snapshots.add(first)
+    snapshots.add(replace(first, blob=b"other", n_rewards=9))
+    assert snapshots.snapshots("hero") == [first]
+
+
+def test_a_snapshot_that_was_damaged_is_mended_in_its_place(snapshots: SnapshotStore) -> None:
+    whole = [replace(snapshot(), hash=content_hash(blob), blob=blob) for blob in (b"first", b"second")]
+    for each in (replace(whole[0], blob=b"frist"), whole[1], whole[0]):
+        snapshots.add(each)
+    assert snapshots.snapshots("hero") == whole
 
 
 def test_the_position_is_the_last_one_noted(snapshots: SnapshotStore) -> None:
@@ -169,10 +213,49 @@ def test_the_position_is_the_last_one_noted(snapshots: SnapshotStore) -> None:
 
 
 def test_learned_state_is_read_beside_the_learner_and_before_it_ever_ran(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
     reader, find = open_snapshots(tmp_path), find_snapshot_in(tmp_path)
-    assert (reader.snapshots("hero"), reader.position(), find("hero", 1, "a" * 64)) == ([], 0, None)
+    assert (reader.snapshots("hero"), reader.position(), find("hero", "a" * 64)) == ([], 0, None)
     writer = open_snapshots(tmp_path, write=True)
     writer.add(snapshot())
-    assert reader.snapshots("hero") == [snapshot()] == [find("hero", 1, "a" * 64)]
+    assert reader.snapshots("hero") == [snapshot()] == [find("hero", "a" * 64)]
     writer.close()
     reader.close()
+
+
+# --- warm starts -----------------------------------------------------------------------------------------------------
+
+WARM = Snapshot(
+    "e" * 64, "hero", 1, "thompson", b"state", "", BEFORE_THE_LOG, 0, "numpy 2", ("x", "y"), "s1", (), n_warm=9
+)
+
+
+def test_a_draft_keeps_the_last_warm_start_that_it_was_given(both) -> None:
+    draft = created(both)
+    assert both.reader.warm_start("hero") is None
+    for number, warmed in ((1, replace(WARM, hash="d" * 64)), (2, WARM)):
+        begun = replace(draft, snapshot=warmed.hash, etag=str(number + 1))
+        change = Change("hero", NOON, "kim", "warm", "a test", Status.DRAFT, 1, 1, (warmed.hash,))
+        both.store.warm(warmed, begun, change, str(number))
+        assert both.reader.warm_start("hero") == warmed
+        assert both.reader.state("hero") == begun
+    assert [change.action for change in both.reader.history("hero")] == ["create", "warm", "warm"]
+
+
+def test_a_warm_start_that_comes_too_late_leaves_nothing(both) -> None:
+    draft = created(both)
+    change = Change("hero", NOON, "kim", "warm", "a test", Status.DRAFT, 1, 1)
+    with pytest.raises(StaleEtag):
+        both.store.warm(WARM, replace(draft, snapshot=WARM.hash), change, "9")
+    assert (both.reader.warm_start("hero"), both.reader.state("hero")) == (None, draft)
+    assert len(both.reader.history("hero")) == 1
+
+
+def test_a_warm_start_is_found_where_snapshots_are(tmp_path: Path) -> None:
+    state, change = create(experiment(), AUTHOR)
+    with closing(open_store(tmp_path)) as store:
+        store.save(state, change, "")
+        store.warm(WARM, replace(state, snapshot=WARM.hash), change, state.etag)
+    find = find_snapshot_in(tmp_path)
+    assert find("hero", WARM.hash) == WARM
+    assert (find("hero", "a" * 64), find("other", WARM.hash)) == (None, None)

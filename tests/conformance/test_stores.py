@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 
 import pytest
 
@@ -100,6 +101,28 @@ def test_the_slots_of_an_assignment_are_rows_of_their_own(both) -> None:
     assert both.reader.assignment(f"{1:032x}", 1) == both.reader.entries()[1]
 
 
+def slots(number: int, n_slots: int, digest: bytes = b"") -> list[Assignment]:
+    made = [assignment(number, slot=slot) for slot in range(n_slots)]
+    return [replace(each, request_digest=digest) for each in made] if digest else made
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_of_two_answers_under_one_id_the_first_stands_with_its_slots_alone(both, at_once: bool) -> None:
+    first, other, longer, new = slots(1, 2), slots(1, 4, b"other"), slots(1, 4), slots(2, 3)
+    calls = [first, other, longer, new]
+    found = both.kept(*chain(*calls)) if at_once else [status for call in calls for status in both.kept(*call)]
+    assert found == [RECORDED] * 2 + [CONFLICT] * 4 + [DUPLICATE] * 4 + [RECORDED] * 3
+    assert [len(rows) for rows in both.reader.assignments([f"{n:032x}" for n in (1, 2)]).values()] == [2, 3]
+    assert both.reader.last_seq() == 5
+
+
+def test_a_single_answer_that_came_first_leaves_no_slots_to_another(both) -> None:
+    both.kept(*slots(1, 1))
+    refused = both.store.append(slots(1, 3, b"other"))
+    assert [(kept.status, kept.entry) for kept in refused] == [(CONFLICT, both.reader.assignment(f"{1:032x}"))] * 3
+    assert both.reader.last_seq() == 1
+
+
 def test_of_two_in_one_call_the_first_stands(both) -> None:
     entries = assignment(1), assignment(1), replace(assignment(1), request_digest=b"other"), assignment(2)
     assert both.kept(*entries) == [RECORDED, DUPLICATE, CONFLICT, RECORDED]
@@ -113,8 +136,10 @@ def test_of_two_in_one_call_the_first_stands(both) -> None:
 
 
 def test_many_assignments_are_found_at_once(both) -> None:
-    kept = both.store.append([assignment(n) for n in range(1, 1200)] + [assignment(3, slot=1)])
-    rows = {each.entry.assignment_id: each.entry for each in kept[:-1]}
+    third = [assignment(3, slot=slot) for slot in (2, 1)]
+    kept = [each.entry for each in both.store.append([*(assignment(n) for n in range(1, 1200)), *third])]
+    rows = {row.assignment_id: (row,) for row in kept[:-2]}
+    rows[kept[2].assignment_id] = (kept[2], kept[-1], kept[-2])
     assert both.reader.assignments([*rows, "ff" * 16]) == rows
     assert both.reader.assignments([]) == {}
 

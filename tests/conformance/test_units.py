@@ -17,9 +17,9 @@ BEFORE = NOON - timedelta(days=1)
 HERO = {"hero": ASSIGNED}
 
 
-def contact(number: int, experiment_id: str = "hero", slot: int = 0, after_s: float | None = None) -> Contact:
+def contact(number: int, experiment_id: str = "hero", after_s: float | None = None) -> Contact:
     at = NOON + timedelta(seconds=number if after_s is None else after_s)
-    return Contact(f"{number:032x}", slot, experiment_id, at)
+    return Contact(f"{number:032x}", experiment_id, at)
 
 
 def forget(both, unit: Unit) -> None:
@@ -82,13 +82,22 @@ def test_answers_that_showed_no_variant_of_the_experiment_are_no_contacts(both) 
 
 
 def test_where_exposures_are_reported_they_are_the_contacts(both) -> None:
-    both.kept(remembered(1), remembered(2), remembered(2, slot=1), remembered(3, experiment_id="other"))
-    both.kept(exposure(2, slot=1, after_s=50), exposure(1, after_s=60), exposure(3, after_s=70), exposure(9))
-    reported = [contact(2, slot=1, after_s=50), contact(1, after_s=60)]
+    both.kept(remembered(1), remembered(2), remembered(3, experiment_id="other"))
+    both.kept(exposure(2, after_s=50), exposure(1, after_s=60), exposure(3, after_s=70), exposure(9))
+    reported = [contact(2, after_s=50), contact(1, after_s=60)]
     assert both.reader.contacts(ANNA, {"hero": REPORTED}, BEFORE) == reported
     assert both.reader.contacts(ANNA, {"hero": REPORTED}, NOON + timedelta(seconds=50)) == reported[1:]
     mixed = both.reader.contacts(ANNA, {"hero": REPORTED, "other": ASSIGNED}, BEFORE)
     assert mixed == [contact(3, "other"), *reported]
+
+
+def test_an_answer_of_several_slots_is_one_contact_from_the_first_exposure_of_any_of_them_on(both) -> None:
+    slots = [replace(assignment(2, slot=slot), reason=Reason.DRAWN, is_draw=True) for slot in (1, 2)]
+    both.kept(remembered(1), remembered(2), *slots)
+    assert both.reader.contacts(ANNA, HERO, BEFORE) == [contact(1), contact(2)]
+    both.kept(exposure(2, slot=1, after_s=60), exposure(2, slot=2, after_s=50))
+    assert both.reader.contacts(ANNA, {"hero": REPORTED}, BEFORE) == [contact(2, after_s=50)]
+    assert both.reader.contacts(ANNA, {"hero": REPORTED}, NOON + timedelta(seconds=50)) == []
 
 
 # --- whether it reacted ----------------------------------------------------------------------------------------------
@@ -101,7 +110,8 @@ def test_where_exposures_are_reported_they_are_the_contacts(both) -> None:
         ([outcome("o1", 2)], True),
         ([outcome("o1", unit=BEN)], False),
         ([outcome("o1", 3)], False),
-        ([replace(outcome("o1", 2), slot=1)], False),
+        ([replace(outcome("o1", 2), slot=1)], True),
+        ([replace(outcome("o1", 2), slot=1), replace(outcome("v1", 2), void_of="o1")], False),
         ([outcome("o1", unit=ANNA, metric="buy")], False),
         ([replace(outcome("o1", unit=ANNA), occurred_at=BEFORE)], False),
         ([replace(outcome("o1", 2), occurred_at=BEFORE)], False),

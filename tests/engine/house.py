@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,14 +11,16 @@ from engine import lifecycle, randomness
 from engine.clock import RequestClock
 from engine.definition import define
 from engine.engine import Engine
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Status, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Status, Variant
 from engine.explanation import Explanation
 from engine.funnel import ForcedUnit, Population
 from engine.lifecycle import Author
+from engine.metrics import Metric
 from engine.recompute import Recomputer
-from engine.records import Assignment, Exposure, Outcome, Request, Unit
+from engine.records import Assignment, Exposure, Outcome, Request, Reward, Snapshot, Unit
 from engine.settings import Settings
-from engine.storage.memory import MemoryStore
+from engine.snapshots import next_snapshot
+from engine.storage.memory import MemorySnapshots, MemoryStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AUTHOR = Author("ann", "a test", NOW)
@@ -38,13 +40,15 @@ def experiment(name: str = "hero", **fields: Any) -> Experiment:
 class House:
     """Applies, asks and reports as a server does, in this process."""
 
-    def __init__(self, store: Any = None) -> None:
+    def __init__(self, store: Any = None, clock: Any = None) -> None:
         self.store = store or MemoryStore(secret=b"0123456789abcdef")
+        self.snapshots = MemorySnapshots()
+        self.clock = clock or RequestClock()
         self.open()
 
     def open(self) -> None:
         """Start an engine on what the store holds, as a restart does."""
-        self.engine = Engine(self.store, lambda *_: None, RequestClock(), Settings())
+        self.engine = Engine(self.store, self.snapshots.snapshot, self.clock, Settings())
 
     def run(self, *experiments: Experiment) -> None:
         for each in experiments:
@@ -73,6 +77,18 @@ class House:
         self.store.save_population(state, change, moved)
         self.engine.adopt_population(state, [each for each, _ in moved])
 
+    def teach(self, experiment_id: str, rewards: Sequence[Reward], *, is_shadow: bool = False) -> Snapshot:
+        """Publish what the policy, or its shadow, learns from some rewards."""
+        state = self.engine.catalog.find(experiment_id).state
+        learning = state.experiment.shadowed if is_shadow else state.experiment
+        snapshot = replace(next_snapshot(learning, state.epoch, None, rewards), is_shadow=is_shadow)
+        self.snapshots.add(snapshot)
+        moved = {"shadow_snapshot": snapshot.hash} if is_shadow else {"snapshot": snapshot.hash}
+        staged = self.engine.stage(replace(state, **moved))
+        self.store.point(experiment_id, state.epoch, snapshot.hash, is_shadow=is_shadow)
+        self.engine.swap_in(staged)
+        return snapshot
+
     def force(self, experiment_id: str, unit: Unit, variant: str) -> None:
         self.engine.force(ForcedUnit(experiment_id, unit, variant))
 
@@ -80,9 +96,19 @@ class House:
         self, unit: str = "u1", *, at: datetime = NOW, name: str = "", walk: Any = None, **changes: Any
     ) -> Assignment:
         """Ask and keep nothing, as long as nobody settles."""
+        return self.engine.decide(self.request(unit, at=at, name=name, **changes), walk)
+
+    def request(self, unit: str = "u1", *, at: datetime = NOW, name: str = "", **changes: Any) -> Request:
         units = {"customer": unit} if unit else {}
         request = Request("hero", units, randomness.request_id(at, f"{name} {unit} {changes.get('experiment_id')}"), at)
-        return self.engine.decide(replace(request, **changes), walk)
+        return replace(request, **changes)
+
+    def fill(self, unit: str = "u1", n_slots: int = 1, **changes: Any) -> list[Assignment]:
+        """Ask for several slots, and keep the answers where they are to be kept; they come as the log has them."""
+        rows = self.engine.fill(self.request(unit, n_slots=n_slots, **changes))
+        self.keep(rows)
+        found = [self.store.assignment(row.assignment_id, row.slot) for row in rows if row.assignment_id]
+        return [row for row in found if row is not None] or list(rows)
 
     def ask(self, unit: str = "u1", **changes: Any) -> Assignment:
         """Ask, and keep the answer where it is to be kept."""
@@ -105,8 +131,8 @@ class House:
         self.store.append([Outcome(f"{row.assignment_id} {at}", metric, 1.0, at, at, row.assignment_id)])
 
     def explain(self, row: Assignment) -> Explanation:
-        kept = self.store.assignment(row.assignment_id)
-        return Recomputer(self.store, lambda *_: None).explain(kept)
+        kept = self.store.assignment(row.assignment_id, row.slot)
+        return Recomputer(self.store, self.snapshots.snapshot).explain(kept)
 
     def _save(self, etag: str, state: Any, change: Any) -> None:
         self.store.save(state, change, etag)

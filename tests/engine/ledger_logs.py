@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import strategies as st
+
 from engine.definition import define
-from engine.experiments import Experiment, ExposureRule, Metric, MetricKind, RewardTerm, Variant
+from engine.experiments import Experiment, ExposureRule, Variant
+from engine.ledger import RewardLedger
+from engine.metrics import Metric, MetricKind, RewardTerm
 from engine.randomness import ONE
-from engine.records import Assignment, Entry, Exposure, Outcome, Reason, Reward, Unit
-from engine.rewards import RewardLedger
+from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reason, Reward, Unit
 from engine.specs import ThompsonSpec
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -107,5 +111,55 @@ def tick(seq: int, minute: float) -> Outcome:
 
 
 def rewards_of(entries: list[Entry], experiment: Experiment = HERO) -> list[Reward]:
-    ledger = RewardLedger(experiment, EPOCH)
+    ledger = RewardLedger(experiment)
     return [reward for entry in entries for reward in ledger.feed(entry)]
+
+
+@st.composite
+def logs(draw: st.DrawFn, n_most: int = 40) -> list[Entry]:
+    """Return a small log in which everything may come early, late, twice a unit, or for another experiment."""
+    n = draw(st.integers(5, n_most))
+    now = 0.0
+    entries: list[Entry] = []
+    for seq in range(1, n + 1):
+        now += draw(st.sampled_from((0, 0, 1, 1, 2, 7)))
+        entries.append(draw(_entry(seq, n, now)))
+    known = Counter((e.assignment_id, e.slot) for e in entries if isinstance(e, Exposure))
+    return [e for e in entries if not isinstance(e, Exposure) or known[e.assignment_id, e.slot] == 1]
+
+
+@st.composite
+def _entry(draw: st.DrawFn, seq: int, n: int, now: float) -> Entry:
+    # Before the watermark: an import, or two nodes' clocks. Ahead of it: a caller's clock.
+    event = now - draw(st.sampled_from((0, 0, 0, 1, 4, 6, 16, 40))) + draw(st.sampled_from((0, 0, 0, 0, 2, 7)))
+    received = now - draw(st.sampled_from((0, 0, 0, 3)))
+    unit = draw(st.integers(1, 2))
+    of = draw(st.integers(max(1, seq - 6), min(n, seq + 3)))
+    kind = draw(
+        st.sampled_from(
+            ("assignment", "assignment", "assignment", "sticky", "exposure", "outcome", "outcome", "void", "erasure")
+        )
+    )
+    match kind:
+        case "assignment":
+            is_draw = draw(st.sampled_from((True, True, True, False)))
+            group = draw(st.sampled_from((Group.POLICY, Group.POLICY, Group.CONTROL)))
+            experiment_id = draw(st.sampled_from(("hero", "hero", "hero", "other")))
+            epoch = draw(st.sampled_from((EPOCH, EPOCH, EPOCH, EPOCH - 1)))
+            return assigned(
+                seq, unit, event, received, is_draw=is_draw, group=group, experiment_id=experiment_id, epoch=epoch
+            )
+        case "sticky":
+            reason = draw(st.sampled_from((Reason.CACHED, Reason.CACHED, Reason.QA)))
+            return repeated(seq, of, unit, event, received_at=at(received), reason=reason)
+        case "exposure":
+            return exposed(seq, of, event, received)
+        case "outcome":
+            target = draw(st.sampled_from(({"of": of}, {"unit": unit})))
+            metric = draw(st.sampled_from(("click", "click", "basket", "visit")))
+            value = 1.0 if metric == "click" else draw(st.sampled_from((-2.0, 3.0, 8.0)))
+            return observed(seq, event, received=received, metric=metric, value=value, **target)
+        case "void":
+            return observed(seq, event, of=of, received=received, metric="", void_of=f"o{of}")
+        case _:
+            return Erasure(Unit("customer", ""), at(now), "ann", "asked", node_id="node", seq=seq, unit_key=unit)

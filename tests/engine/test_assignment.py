@@ -12,9 +12,10 @@ from engine.clock import RequestClock
 from engine.definition import define
 from engine.engine import Engine
 from engine.errors import InvalidRequest, UnknownExperiment
-from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Status, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Status, Variant
 from engine.explanation import Verdict
 from engine.lifecycle import Author
+from engine.metrics import Metric, MetricKind
 from engine.recompute import Recomputer
 from engine.records import Assignment, Candidate, DrawKey, Group, KeptStatus, Outcome, Reason, Request, Unit
 from engine.settings import Settings

@@ -92,6 +92,35 @@ def test_the_whole_life_of_an_experiment(address, file):
         assert management.get("life").status is Status.ARCHIVED
 
 
+FEED = """\
+experiment: feed
+candidates: {price: number}
+slots: 3
+variants: [house]
+metrics: [click]
+"""
+
+
+def test_slots_are_filled_from_candidates_and_shown_as_a_table(address, file):
+    file.write_text(FEED)
+    at_server = ("--server", address)
+    run("apply", file, *at_server)
+    run("start", "feed", *at_server)
+    brought = [word for text in ("a1: {price: 3}", "a2", "{a3: , a4: {price: 4}}") for word in ("--candidate", text)]
+    shown = run("assign", "feed", "--unit", "u1", "--slots", 3, *brought, "--exclude", "a2", *at_server)
+    lines = [line.split() for line in shown.splitlines()]
+    assert lines[0] == ["slot", "variant", "reason", "propensity", "payload"]
+    assert [line[0] for line in lines[1:4]] == ["0", "1", "2"]
+    assert {line[1] for line in lines[1:4]} == {"a1", "a3", "a4"}
+    assert [line[2:4] for line in lines[1:4]] == [["drawn", "0.3333"], ["drawn", "0.5"], ["drawn", "1"]]
+    assignment = re.search(r"assignment: (\w+)", shown)[1]
+    assert "reproduced" in run("explain", assignment, "--slot", 2, *at_server)
+    one = run("assign", "feed", "--unit", "u1", "--candidate", "a1", *at_server)
+    assert "a1 (drawn, propensity 1)" in one
+    assert "can be 1 to 3" in failing("assign", "feed", "--unit", "u1", "--slots", 4, *at_server)
+    assert "--candidate" in failing("assign", "feed", "--unit", "u1", "--candidate", "a1: 3", *at_server)
+
+
 def test_files_alone_explain_too(tmp_path, file):
     with serving_beside(Serving(tmp_path / "store", "127.0.0.1:0", companions=())) as bound:
         run("apply", file, "--server", bound)

@@ -8,20 +8,9 @@ import pytest
 
 from engine.definition import MAX_PAYLOAD_DEPTH, MAX_VARIANTS, define
 from engine.errors import InvalidExperiment
-from engine.experiments import (
-    Better,
-    ContextField,
-    Experiment,
-    Factor,
-    FieldType,
-    Looking,
-    Metric,
-    MetricKind,
-    Plan,
-    RewardTerm,
-    Role,
-    Variant,
-)
+from engine.experiments import ContextField, Experiment, Factor, FieldType, Looking, Plan, Variant
+from engine.metrics import Aggregation, Better, Metric, MetricKind, RewardTerm, Role
+from engine.reward_rules import MAX_WEIGHT
 from engine.specs import ContextualSpec, FixedSpec, ThompsonSpec
 
 CLICK = Metric("click")
@@ -215,11 +204,12 @@ REFUSED = [
         "'spend' and 'n' are made of outcome 'spend', whose value cannot be an amount and a number of times",
     ),
     (with_metrics(SPEND, Metric("n", MetricKind.CSAT, of="spend")), "cannot be an amount and a score"),
-    (rewarded(kind=MetricKind.COUNT, cap=None), "is a reward, so it needs a `cap`"),
-    (rewarded(kind=MetricKind.CSAT, cap=None), "is of kind csat, which can be no reward"),
-    (rewarded(kind=MetricKind.NPS, cap=None), "is of kind nps, which can be no reward"),
+    (rewarded(kind=MetricKind.COUNT, cap=None), "is in the reward, so it needs a `cap` or a `range`"),
+    (rewarded(kind=MetricKind.CSAT, cap=None), "is in the reward, so it needs a `range`"),
+    (rewarded(kind=MetricKind.CSAT, cap=None, range=(1.0, 5.0)), "is a score, so its part of the reward needs"),
+    (rewarded(kind=MetricKind.NPS, cap=None), "is a score, so its part of the reward needs `aggregation: mean`"),
     (rewarded(kind=MetricKind.QUANTILE, quantile=0.5), "is of kind quantile, which can be no reward"),
-    (rewarded(better=Better.LOWER), "is better when it is lower, so it can be no reward"),
+    (rewarded(better=Better.LOWER), "so its weight must be negative: it is a cost"),
     (replace(with_ratio(), reward=(RewardTerm("value", 1.0),)), "is of kind ratio, which can be no reward"),
     (replace(HERO, plan=Plan(looks=1)), "the plan has 1 looks and must have 2 to 50"),
     (replace(HERO, plan=Plan(looks=51)), "the plan has 51 looks"),
@@ -235,9 +225,16 @@ REFUSED = [
     (replace(HERO, context=FIELDS, segments=("tags",)), "`segments` name 'tags', which must be declared"),
     (replace(HERO, context=FIELDS, segments=("plan", "plan")), "`segments` name 'plan' 2 times"),
     (with_reward(("clack", 1.0)), "the reward names 'clack', which is no metric"),
-    (with_reward(("click", 0.0)), "weight of 'click' is 0 and must be in (0, 1]"),
+    (with_reward(("click", 0.0)), "weight of 'click' is 0 and must be a number other than 0"),
     (with_reward(("click", math.nan)), "weight of 'click' is nan"),
-    (with_reward(("click", 0.6), ("spend", 0.5)), "the reward's weights sum to 1.1"),
+    (with_reward(("click", -math.inf)), "weight of 'click' is -inf"),
+    (with_reward(("click", -2 * MAX_WEIGHT)), "weight of 'click' is -2e+06 and must be"),
+    (with_reward(("click", 1.0, Aggregation.MAX)), "'click' happens or not, and has no values to take the max of"),
+    (replace(with_reward(("click", 1.0)), reward_scale=(1.0, 0.0)), "`reward_scale` must be two numbers, the lower"),
+    (replace(with_reward(("click", 1.0)), reward_scale=(0.0, math.inf)), "`reward_scale` must be two numbers"),
+    (replace(with_reward(("click", 1.0)), reward_default=-0.1), "`reward_default` is -0.1 and must be on the reward's"),
+    (replace(with_reward(("click", 1.0)), reward_default=math.nan), "`reward_default` is nan and must be"),
+    (replace(HERO, reward_scale=(0.0, 2.0)), "`reward_scale` and `reward_default` are of a reward"),
     (with_reward(("click", 0.5), ("click", 0.5)), "reward of metric 'click' is there 2 times"),
     (replace(with_metric(cap=None), policy=ThompsonSpec()), "so it needs a `cap`"),
     (replace(HERO, policy=FixedSpec({"plain": 0.5, "bold": 0.4})), "the weights sum to 0.9 and must sum to 1"),
@@ -251,11 +248,11 @@ REFUSED = [
     (replace(HERO, policy=ThompsonSpec(control_share=1.0)), "the control share is 1 and must be in [0, 1)"),
     (replace(HERO, policy=ThompsonSpec(control_share=-0.1)), "the control share is -0.1"),
     (replace(HERO, policy=ThompsonSpec(publish_every=0)), "`publish_every` must be at least 1"),
-    (replace(HERO, policy=ThompsonSpec(prior_alpha=0.5)), "alpha and beta must be at least 1"),
-    (replace(HERO, policy=ThompsonSpec(prior_beta=math.nan)), "alpha and beta must be at least 1"),
-    (replace(HERO, policy=ThompsonSpec(prior_beta=math.inf)), "alpha and beta must be at least 1, and finite"),
-    (replace(HERO, policy=ContextualSpec(gamma=0.0)), "gamma must be a positive number"),
-    (replace(HERO, policy=ContextualSpec(gamma=math.inf)), "gamma must be a positive number"),
+    (replace(HERO, policy=ThompsonSpec(prior_alpha=0.5)), "`prior_alpha` is 0.5 and must be from 1 to 1e+12"),
+    (replace(HERO, policy=ThompsonSpec(prior_beta=math.nan)), "`prior_beta` is nan and must be from 1"),
+    (replace(HERO, policy=ThompsonSpec(prior_beta=math.inf)), "`prior_beta` is inf and must be from 1"),
+    (replace(HERO, policy=ContextualSpec(gamma=0.0)), " and must be a positive number, from 1e-6"),
+    (replace(HERO, policy=ContextualSpec(gamma=math.inf)), " and must be a positive number, from 1e-6"),
 ]
 
 
@@ -300,6 +297,7 @@ def test_metrics_can_be_made_of_one_outcome():
         Metric("m", MetricKind.RETENTION, after=DAY),
         Metric("m", MetricKind.COUNT, cap=3.0),
         Metric("m", MetricKind.REVENUE, cap=3.0),
+        Metric("m", MetricKind.REVENUE, range=(-3.0, 3.0)),
     ],
     ids=lambda metric: metric.kind.value,
 )

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from engine.edits import changed_fields
 from engine.experiments import (
-    Better,
     Brief,
     ContextField,
     Experiment,
@@ -17,17 +16,14 @@ from engine.experiments import (
     ExposureRule,
     Factor,
     FieldType,
-    Metric,
-    MetricKind,
     Plan,
-    RewardTerm,
-    Role,
     Status,
     Variant,
 )
 from engine.funnel import Cap, ForcedRule, Funnel, LayerRange, RampStep, Rest, Sticky
 from engine.lifecycle import Author, create, update
-from engine.specs import ContextualSpec, FixedSpec, Rule, SegmentsSpec, ThompsonSpec
+from engine.metrics import Aggregation, Better, Metric, MetricKind, RewardTerm, Role
+from engine.specs import ContextualSpec, Explorer, FixedSpec, Rule, SegmentsSpec, ThompsonSpec
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 ANNA = Author("anna", "spring offer", NOW)
@@ -57,7 +53,6 @@ def epochs(before, **changes):
     state = running(before)
     after, change = update(state, edited(before, **changes), state.etag, ANNA)
     assert after.epoch == change.epoch
-    assert after.snapshot == ("" if after.epoch > 1 else state.snapshot)
     return after.epoch - state.epoch
 
 
@@ -72,7 +67,8 @@ MOVING = {
     "control": "bold",
     "default": "bold",
     "policy": ThompsonSpec(),
-    "reward": (RewardTerm("buy", 1.0),),
+    "candidates": (),
+    "slots": 2,
     "exposure": ExposureRule.REPORTED,
     "seed": "spring",
     "forced": (ForcedRule("bold", {"staff": True}),),
@@ -91,6 +87,10 @@ STAYING = {
     "brief": Brief("because"),
     "metrics": (*METRICS, Metric("visit")),
     "grace": timedelta(hours=1),
+    "reward": (RewardTerm("buy", 1.0),),
+    "reward_scale": (0.0, 2.0),
+    "reward_default": 0.5,
+    "shadow": ThompsonSpec(),
     "plan": Plan(looks=3),
     "segments": ("device",),
     "starts_at": NOW,
@@ -107,7 +107,13 @@ HOW_READ = {
 WHAT_IS_LEARNED = {"kind": MetricKind.REVENUE, "window": timedelta(1), "cap": 5.0, "of": "order", "after": timedelta(1)}
 
 
-ALONG = {"factors": {"variants": ()}, "fallback_unit": {"sticky": Sticky()}, "ramp": {"traffic": 1.0}}
+ALONG = {
+    "factors": {"variants": ()},
+    "fallback_unit": {"sticky": Sticky()},
+    "ramp": {"traffic": 1.0},
+    "reward_scale": {"reward": (RewardTerm("click", 1.0),)},
+    "reward_default": {"reward": (RewardTerm("click", 1.0),)},
+}
 """What has to change with a field, so that the definition stays valid."""
 
 
@@ -139,9 +145,9 @@ def test_true_is_not_one():
 @pytest.mark.parametrize("field", MOVING)
 def test_what_moves_units_opens_an_epoch(field):
     for experiment in (HERO, BANDIT) if field != "killed" else (HERO,):
-        before = replace(running(experiment), snapshot="abc")
+        before = running(experiment)
         after, change = update(before, changed(experiment, field), before.etag, ANNA)
-        assert (after.revision, after.epoch, after.snapshot) == (2, 2, "")
+        assert (after.revision, after.epoch) == (2, 2)
         assert (change.action, change.revision, change.epoch) == ("update", 2, 2)
 
 
@@ -153,12 +159,17 @@ def test_what_moves_nobody_opens_none_in_a_test(field):
     assert after.status is Status.RUNNING
 
 
-@pytest.mark.parametrize(("field", "epoch"), [("brief", 1), ("metrics", 2), ("grace", 2), ("plan", 1), ("segments", 1)])
+@pytest.mark.parametrize(
+    ("field", "epoch"),
+    [
+        *[(field, 1) for field in ("brief", "plan", "segments", "shadow")],
+        *[(field, 2) for field in ("metrics", "grace", "reward", "reward_scale", "reward_default")],
+    ],
+)
 def test_a_policy_that_learns_begins_again_where_its_reward_changes(field, epoch):
     before = replace(running(BANDIT), snapshot="abc")
     after = update(before, changed(BANDIT, field), before.etag, ANNA)[0]
     assert after.epoch == epoch
-    assert after.snapshot == ("abc" if epoch == 1 else "")
 
 
 @pytest.mark.parametrize(("name", "value"), [*HOW_READ.items(), *WHAT_IS_LEARNED.items()])
@@ -167,6 +178,23 @@ def test_how_a_metric_is_read_changes_nothing_that_is_learned(name, value):
     before = running(bandit)
     changed = replace(bandit, metrics=(METRICS[0], replace(bandit.metrics[1], **{name: value})))
     assert update(before, changed, before.etag, ANNA)[0].epoch == (1 if name in HOW_READ else 2)
+
+
+def test_what_several_outcomes_come_to_is_part_of_the_reward():
+    paid = replace(BANDIT, metrics=(Metric("buy", MetricKind.REVENUE, cap=9.0),))
+    first, last = ((RewardTerm("buy", 1.0, how),) for how in (Aggregation.FIRST, Aggregation.LAST))
+    assert epochs(replace(paid, reward=first), reward=last) == 1
+
+
+def test_a_shadow_that_learns_opens_no_epoch_of_a_test_though_it_brings_a_reward():
+    before = running(HERO)
+    after, change = update(before, edited(HERO, shadow=ThompsonSpec()), before.etag, ANNA)
+    assert (after.epoch, change.fields) == (1, ("reward", "shadow", "reward_scale"))
+
+
+@pytest.mark.parametrize("policy", [{"shares": {"bold": 0.1}}, {"floor": 0.3}, {"explorer": Explorer.SOFTMAX}])
+def test_another_share_floor_or_explorer_moves_units(policy):
+    assert epochs(BANDIT, policy=replace(BANDIT.policy, **policy)) == 1
 
 
 def test_a_guardrail_and_its_margin_change_nothing_that_is_learned():

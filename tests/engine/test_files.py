@@ -8,7 +8,6 @@ import pytest
 
 from engine.errors import InvalidExperiment
 from engine.experiments import (
-    Better,
     Boundary,
     Brief,
     ContextField,
@@ -17,16 +16,13 @@ from engine.experiments import (
     Factor,
     FieldType,
     Looking,
-    Metric,
-    MetricKind,
     Plan,
-    RewardTerm,
-    Role,
     Variant,
 )
 from engine.files import Node, dump, load, parse
 from engine.funnel import Cap, ForcedRule, Funnel, LayerRange, RampStep, Rest, Sticky
-from engine.specs import POLICY_SPECS, ContextualSpec, FixedSpec, ThompsonSpec
+from engine.metrics import Aggregation, Better, Metric, MetricKind, RewardTerm, Role
+from engine.specs import POLICY_SPECS, ContextualSpec, FixedSpec, SegmentsSpec, ThompsonSpec
 
 HERO = "experiment: hero\nvariants: [plain, bold]\nmetrics: [click]\n"
 
@@ -64,7 +60,10 @@ metrics:
   paid: {kind: revenue, of: order, window: 3d, winsor: 0.99, role: goal, effect: 0.05}
   value: {kind: ratio, of: spend, per: paid}
   slow: {kind: quantile, quantile: 0.9, better: lower, role: guardrail, margin: 0.02}
-reward: {click: 0.2, spend: 0.8}
+shadow: {thompson: {floor: 0.2, prior: {otherwise: {loyalty: 1}}}}
+reward: {click: -0.2, spend: {weight: 0.8, aggregation: max}}
+reward_scale: [-1, 2]
+reward_default: -0.5
 exposure: reported
 seed: spring
 grace: 1h
@@ -113,7 +112,8 @@ def test_every_field_is_read():
         default="bundle",
         killed=("general",),
         forced=(ForcedRule("loyalty", {"employee": True}),),
-        policy=ContextualSpec(0.05, 0.1, 5.0, 50),
+        policy=ContextualSpec(floor=0.05, control_share=0.1, gamma=5.0, publish_every=50),
+        shadow=ThompsonSpec(floor=0.2, prior=SegmentsSpec(otherwise={"loyalty": 1.0})),
         metrics=(
             Metric("click", MetricKind.CONVERSION, timedelta(hours=1)),
             Metric(
@@ -130,7 +130,9 @@ def test_every_field_is_read():
             Metric("value", MetricKind.RATIO, timedelta(days=3), of="spend", per="paid"),
             Metric("slow", MetricKind.QUANTILE, quantile=0.9, better=Better.LOWER, role=Role.GUARDRAIL, margin=0.02),
         ),
-        reward=(RewardTerm("click", 0.2), RewardTerm("spend", 0.8)),
+        reward=(RewardTerm("click", -0.2), RewardTerm("spend", 0.8, Aggregation.MAX)),
+        reward_scale=(-1.0, 2.0),
+        reward_default=-0.5,
         exposure=ExposureRule.REPORTED,
         seed="spring",
         grace=timedelta(hours=1),
@@ -140,12 +142,23 @@ def test_every_field_is_read():
     assert load(dump(experiment)) == experiment
 
 
+_EVERY = "floor: 0.1, control_share: 0.2, shares: {bold: 0.3}, publish_every: 9, publish_after: 1m"
 POLICIES = {
-    "fixed": "{weights: {plain: 0.9, bold: 0.1}}",
-    "segments": "{rules: [{when: {new: true}, weights: {bold: 1}}], otherwise: {plain: 0.9, bold: 0.1}, floor: 0.1}",
-    "thompson": "{floor: 0.1, control_share: 0.2, prior_alpha: 2, prior_beta: 3, publish_every: 9, "
-    "prior: {rules: [{when: {new: true}}]}}",
-    "contextual": "{floor: 0.1, control_share: 0.2, gamma: 3, publish_every: 9, prior: {otherwise: {bold: 1}}}",
+    "fixed": ["{weights: {plain: 0.9, bold: 0.1}}"],
+    "segments": ["{rules: [{when: {new: true}, weights: {bold: 1}}], otherwise: {plain: 0.9, bold: 0.1}, floor: 0.1}"],
+    "thompson": [
+        f"{{{_EVERY}, prior_alpha: 2, prior_beta: 3, half_life: 2d, prior: {{rules: [{{when: {{new: true}}}}]}}}}",
+        "{posterior: gaussian, prior_mean: 0.1, prior_weight: 20, window: 1d12h}",
+    ],
+    "epsilon_greedy": [f"{{{_EVERY}, epsilon: 0.2, half_life: 2d, prior: {{otherwise: {{bold: 1}}}}}}", "{window: 1d}"],
+    "ucb1": [f"{{{_EVERY}, width: 0.5, half_life: 2d, prior: {{otherwise: {{bold: 1}}}}}}", "{window: 1d}"],
+    "softmax": [f"{{{_EVERY}, temperature: 0.5, half_life: 2d, prior: {{otherwise: {{bold: 1}}}}}}", "{window: 1d}"],
+    "linear": [f"{{{_EVERY}, width: 0.5, prior_weight: 3, prior: {{otherwise: {{bold: 1}}}}}}"],
+    "contextual": [
+        f"{{{_EVERY}, gamma: 3, learning_rate: 0.7, interactions: [[context, context, variant]], "
+        "explorer: bag, learner: ips, n_models: 3, n_first: 5, epsilon: 0.2, temperature: 0.3, "
+        "prior: {otherwise: {bold: 1}}}"
+    ],
 }
 
 
@@ -155,8 +168,8 @@ def test_no_field_is_forgotten():
     records = [experiment, experiment.brief, experiment.variants[2], experiment.context[4], experiment.plan]
     records += experiment.metrics  # no metric can have them all
     begin = HERO + "context: {new: flag}\npolicy: "
-    policies = {kind: load(f"{begin}{{{kind}: {settings}}}").policy for kind, settings in POLICIES.items()}
-    records += [*policies.values(), *policies["segments"].rules]
+    policies = [load(f"{begin}{{{kind}: {each}}}").policy for kind, settings in POLICIES.items() for each in settings]
+    records += [*policies, *policies[1].rules, *experiment.reward]
     funnel = experiment.funnel
     records += [funnel, funnel.layer, funnel.ramp[0], funnel.cap, funnel.rest, *experiment.forced, experiment.sticky]
     assert POLICIES.keys() == POLICY_SPECS.keys()
@@ -165,7 +178,12 @@ def test_no_field_is_forgotten():
         for field in fields(record):
             known[type(record), field.name] |= not is_default(record, field)
     left = {field for field, is_given in known.items() if not is_given}
-    instead = {(Experiment, "factors"): "of variants", (Funnel, "traffic"): "of a ramp"}
+    instead = {
+        (Experiment, "factors"): "of variants",
+        (Experiment, "candidates"): "of a sticky unit's variant",
+        (Experiment, "slots"): "of a sticky unit's one",
+        (Funnel, "traffic"): "of a ramp",
+    }
     assert left == instead.keys(), "these stand in the place of others, and are read below"
 
 
@@ -243,7 +261,7 @@ def test_durations(written, expected):
 
 
 @pytest.mark.parametrize(
-    ("word", "spec"), [("thompson", ThompsonSpec()), ("contextual", ContextualSpec()), ("fixed", FixedSpec())]
+    ("word", "spec"), [(word, spec()) for word, spec in POLICY_SPECS.items() if spec is not SegmentsSpec]
 )
 def test_a_policy_can_be_one_word(word, spec):
     for written in (word, f"{{{word}: {{}}}}", f"{{{word}: }}"):
@@ -252,6 +270,20 @@ def test_a_policy_can_be_one_word(word, spec):
 
 def test_traffic_without_a_ramp():
     assert load(HERO + "traffic: 0.25").funnel == Funnel(traffic=0.25)
+
+
+def test_candidates_and_slots():
+    text = HERO + "candidates: {price: number, topic: {type: text, required: true}}\nslots: 3\npolicy: contextual\n"
+    experiment = load(text)
+    declared = ContextField("price", FieldType.NUMBER), ContextField("topic", FieldType.TEXT, required=True)
+    assert (experiment.candidates, experiment.slots) == (declared, 3)
+    assert load(dump(experiment)) == experiment
+
+
+def test_candidates_without_features():
+    experiment = load(HERO + "candidates: {}")
+    assert experiment.candidates == ()
+    assert load(dump(experiment)) == experiment
 
 
 def test_weights():

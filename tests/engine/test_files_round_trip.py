@@ -3,14 +3,15 @@
 import json
 from dataclasses import fields, replace
 from datetime import timedelta
+from enum import Enum
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.blocks import duration_text
 from engine.definition import MAX_PAYLOAD_DEPTH, define
 from engine.experiments import (
-    Better,
     Boundary,
     Brief,
     ContextField,
@@ -19,18 +20,26 @@ from engine.experiments import (
     Factor,
     FieldType,
     Looking,
-    Metric,
-    MetricKind,
     Plan,
-    RewardTerm,
-    Role,
     Variant,
 )
 from engine.files import dump, load, parse
 from engine.funnel import Funnel
-from engine.metric_rules import MAX_WINDOW, why_no_reward
-from engine.specs import POLICY_SPECS, ContextualSpec, FixedSpec, ThompsonSpec
-from tests.engine.funnel_strategies import forced_of, funnels_of, segments_of, shares_of, versions
+from engine.metric_rules import MAX_WINDOW
+from engine.metrics import Aggregation, Better, Metric, MetricKind, Role
+from engine.reward_rules import default_scale
+from engine.specs import POLICY_SPECS, Explorer, LearnerType, Posterior
+from tests.engine.funnel_strategies import forced_of, funnels_of, versions
+from tests.engine.policy_strategies import (
+    contextual_settings,
+    one_of,
+    policies_for_candidates,
+    policies_of,
+    rewards_of,
+    scales_of,
+    term_shapes,
+    thompson_settings,
+)
 
 words = st.sampled_from(["no", "on", "1", "2024-01-01", "null", "ä ö", " padded ", "it's", 'say "x"', "a: b", "#x"])
 names = words | st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
@@ -108,25 +117,6 @@ def plans_of():
     return st.just(Plan()) | planned
 
 
-def rewards_of(learnable):
-    return st.just({}) | shares_of(learnable) if learnable else st.just({})
-
-
-@st.composite
-def policies_of(draw, variant_names, alive, context, learnable):
-    floor, share, alpha, every = st.floats(1e-6, 1), st.floats(0, 0.99), st.floats(1, 99), st.integers(1, 10**6)
-    prior = st.none() | segments_of(variant_names, alive, context, st.just(0.0))
-    by_kind = {
-        "fixed": st.builds(FixedSpec, st.just({}) | shares_of(variant_names)),
-        "segments": segments_of(variant_names, alive, context, st.just(0.0) | floor),
-        "thompson": st.builds(ThompsonSpec, floor, share, alpha, alpha, every, prior),
-        "contextual": st.builds(ContextualSpec, floor, share, st.floats(0.1, 99), every, prior),
-    }
-    assert by_kind.keys() == POLICY_SPECS.keys()
-    can = [kind for kind, spec in POLICY_SPECS.items() if learnable or not spec.learns]
-    return draw(by_kind[draw(st.sampled_from([kind for kind in can if not by_kind[kind].is_empty]))])
-
-
 @st.composite
 def plain_variants(draw):
     made = st.builds(Variant, names, st.just("{}") | payloads, features, st.dictionaries(names, names, max_size=2))
@@ -149,15 +139,18 @@ def experiments(draw):
     variant_names = [variant.name for variant in variants]
     context = draw(st.sampled_from([USUAL, ()]) | field_tuples)
     metrics = draw(metrics_of(context))
-    learnable = [metric.name for metric in metrics if not why_no_reward(metric)]
     flags = [field.name for field in context if field.type is FieldType.FLAG]
     cuts = [field.name for field in context if field.type in (FieldType.TEXT, FieldType.FLAG)]
     control = draw(st.sampled_from(["", *variant_names]))
     default = draw(st.sampled_from(["", *variant_names]))
     alive = control or variant_names[0]
     may_be_killed = [name for name in variant_names if name not in (alive, default)]
+    killed = draw(st.lists(st.sampled_from(may_be_killed), unique=True)) if may_be_killed else []
     unit = draw(st.just("customer") | names)
-    sticky = draw(st.none() | versions)
+    candidates = draw(st.none() | st.none() | field_tuples) if not factors else None
+    slots = draw(st.just(1) | st.integers(1, len(variants)))
+    sticky = draw(st.none() | versions) if candidates is None and slots == 1 else None
+    may_hold = [name for name in variant_names if name not in (alive, *killed)] if slots == 1 else []
     experiment = Experiment(
         experiment_id=draw(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,99}", fullmatch=True)),
         variants=variants,
@@ -169,8 +162,6 @@ def experiments(draw):
         unit=unit,
         control=control,
         default=default,
-        policy=draw(policies_of(variant_names, alive, context, learnable)),
-        reward=tuple(RewardTerm(*term) for term in draw(rewards_of(learnable)).items()),
         exposure=draw(st.sampled_from(ExposureRule)),
         seed=draw(texts),
         grace=draw(st.just(timedelta(0)) | windows),
@@ -180,16 +171,33 @@ def experiments(draw):
         forced=draw(forced_of(variant_names)),
         sticky=sticky,
         fallback_unit=draw(st.just("") | names.filter(lambda name: name != unit)) if sticky else "",
-        killed=tuple(draw(st.lists(st.sampled_from(may_be_killed), unique=True))) if may_be_killed else (),
+        killed=tuple(killed),
+        candidates=candidates,
+        slots=slots,
     )
-    if experiment.policy.learns and not experiment.reward:
-        return define(replaced_reward(experiment, learnable[0]))
-    return define(experiment)
+    return define(draw(with_policies(experiment, alive, may_hold)))
 
 
-def replaced_reward(experiment, metric):
-    """Return it with a reward: the first metric, which it would get, may have no scale."""
-    return replace(experiment, reward=(RewardTerm(metric, 1.0),))
+@st.composite
+def with_policies(draw, experiment, alive, may_hold):
+    """Return an experiment with a policy and perhaps a shadow, and what they learn from."""
+    learnable = [metric for metric in experiment.metrics if term_shapes(metric)]
+    if learnable and draw(st.booleans()):
+        experiment = replace(experiment, reward=draw(rewards_of(learnable)))
+        experiment = replace(experiment, **draw(scales_of(experiment)))
+    can = {"learnable": bool(experiment.reward)}
+    variant_names = [variant.name for variant in experiment.variants]
+    if experiment.candidates is not None:
+        policies, shadows = (
+            policies_for_candidates(variant_names, experiment.context, serves=serves, **can) for serves in (True, False)
+        )
+    else:
+        can["counts"] = (experiment.reward_scale or default_scale(experiment) or (0.0, 1.0))[0] == 0
+        policies, shadows = (
+            one_of(policies_of(variant_names, alive, experiment.context, may_hold=may_hold, serves=serves, **can))
+            for serves in (True, False)
+        )
+    return replace(experiment, policy=draw(policies), shadow=draw(st.none() | shadows))
 
 
 @given(experiments())
@@ -203,13 +211,13 @@ def test_what_is_dumped_is_loaded_again(experiment):
 
 def wide_values(experiment):
     """Return all that can be a number, a text or a flag."""
-    rules = [*getattr(experiment.policy, "rules", ()), *getattr(prior_of(experiment), "rules", ())]
+    rules = [rule for policy in (experiment.policy, experiment.shadow) for rule in rules_of(policy)]
     conditions = [experiment.funnel.audience, *(rule.when for rule in (*experiment.forced, *rules))]
     return [variant.features for variant in experiment.variants], conditions
 
 
-def prior_of(experiment):
-    return getattr(experiment.policy, "prior", None)
+def rules_of(policy):
+    return [*getattr(policy, "rules", ()), *getattr(getattr(policy, "prior", None), "rules", ())]
 
 
 def test_the_round_trip_above_meets_every_field():
@@ -227,15 +235,44 @@ def test_the_round_trip_above_meets_every_field():
     assert met == {field.name for record in (Experiment, Funnel) for field in fields(record)}
 
 
-def test_the_round_trip_above_meets_every_policy():
+@pytest.mark.parametrize("kind", POLICY_SPECS)
+def test_the_round_trip_above_meets_every_setting_of_every_policy(kind):
     met = set()
+    bare = POLICY_SPECS[kind]()
+    of_it = [field.name for field in fields(bare)]
+    every = policies_of(["plain", "bold", "loud"], "plain", USUAL, learnable=True, may_hold=["bold", "loud"])
 
-    @given(policies_of(["plain", "bold"], "plain", USUAL, learnable=True))
+    @given(every[kind])
     def meet(policy):
-        met.add((policy.kind, getattr(policy, "prior", None) is not None))
+        met.update(name for name in of_it if getattr(policy, name) != getattr(bare, name))
 
     meet()
-    assert met == {(kind, False) for kind in POLICY_SPECS} | {("thompson", True), ("contextual", True)}
+    assert met == set(of_it)
+
+
+@pytest.mark.parametrize(("make", "words"), [(contextual_settings, Explorer), (thompson_settings, Posterior)])
+def test_the_round_trip_above_meets_every_word_of_a_policy(make, words):
+    met = set()
+
+    @settings(max_examples=500)
+    @given(st.sampled_from(words).flatmap(make))
+    def meet(chosen):
+        met.update(value for value in chosen.values() if isinstance(value, Enum))
+
+    meet()
+    assert met == {*words, *(LearnerType if words is Explorer else ())}
+
+
+def test_the_round_trip_above_meets_every_aggregation_and_costs():
+    met = set()
+    metrics = [Metric("bought"), Metric("basket", MetricKind.REVENUE, cap=50.0)]
+
+    @given(rewards_of(metrics))
+    def meet(reward):
+        met.update((term.aggregation, term.weight > 0) for term in reward)
+
+    meet()
+    assert met == {(aggregation, is_gain) for aggregation in Aggregation for is_gain in (True, False)}
 
 
 @given(st.timedeltas(min_value=timedelta(0)))

@@ -37,8 +37,8 @@ def moved_by(change):
 def test_an_edit_that_moves_units_moves_those_of_whoever_requires_it():
     moved = moved_by(update(BASE, replace(BASE.experiment, seed="another"), BASE.etag, AUTHOR))
     assert [(state.experiment.experiment_id, state.epoch, state.snapshot) for state, _ in moved] == [
-        ("next", 2, ""),
-        ("last", 2, ""),
+        ("next", 2, "abc"),
+        ("last", 2, "abc"),
     ]
     for state, change in moved:
         assert (state.etag, state.revision, change.action, change.actor) == ("2", 1, "prerequisite", AUTHOR.actor)

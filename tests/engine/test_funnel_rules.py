@@ -9,10 +9,11 @@ import pytest
 from engine.conditions import MAX_DEPTH
 from engine.definition import define
 from engine.errors import InvalidExperiment
-from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
 from engine.funnel import Cap, ForcedRule, Funnel, LayerRange, RampStep, Rest, Sticky
 from engine.funnel_rules import LAST, MAX_EXPOSURES, MAX_UNITS, MAX_VERSION
 from engine.metric_rules import MAX_WINDOW
+from engine.metrics import Metric, MetricKind
 from engine.records import DrawKey
 from engine.specs import ThompsonSpec
 

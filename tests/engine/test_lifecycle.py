@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidExperiment, InvalidRequest, InvalidTransition, StaleEtag
-from engine.experiments import Brief, Change, Experiment, Metric, Status, Variant, said
+from engine.experiments import Brief, Change, Experiment, Status, Variant, said
 from engine.funnel import Funnel, RampStep
 from engine.lifecycle import Author, create, transition, update
+from engine.metrics import Metric
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 ANNA = Author("anna", "spring offer", NOW)

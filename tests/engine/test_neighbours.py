@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from engine.definition import define
 from engine.errors import InvalidExperiment, InvalidTransition
-from engine.experiments import ContextField, Experiment, ExperimentState, FieldType, Metric, Status, Variant
+from engine.experiments import ContextField, Experiment, ExperimentState, FieldType, Status, Variant
 from engine.funnel import ForcedRule, Funnel, Layer, LayerRange, Population, Sticky
 from engine.lifecycle import Author, create
+from engine.metrics import Metric
 from engine.neighbours import check, check_leaving
 from engine.population_rules import define_population
 from engine.specs import Rule, SegmentsSpec, ThompsonSpec

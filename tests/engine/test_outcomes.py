@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidRequest
-from engine.experiments import Experiment, Metric, MetricKind, Variant
+from engine.experiments import Experiment, Variant
+from engine.metrics import Metric, MetricKind
 from engine.outcomes import OutcomeRules, why_refused
 
 DAY = timedelta(days=1)

@@ -7,7 +7,8 @@ import pytest
 
 from engine.definition import define
 from engine.errors import InvalidExperiment
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
+from engine.metrics import Metric
 from engine.records import DrawKey
 from engine.specs import ContextualSpec, FixedSpec, Rule, SegmentsSpec, ThompsonSpec
 

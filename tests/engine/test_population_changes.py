@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidPopulation, InvalidRequest, StaleEtag
-from engine.experiments import Change, ContextField, Experiment, FieldType, Metric, Status, Variant
+from engine.experiments import Change, ContextField, Experiment, FieldType, Status, Variant
 from engine.funnel import Cap, ForcedRule, Funnel, Layer, LayerRange, Population, PopulationChange, PopulationState
 from engine.lifecycle import Author, create, update_population
+from engine.metrics import Metric
 from engine.population_rules import define_population
 from engine.specs import Rule, SegmentsSpec, ThompsonSpec
 
@@ -109,7 +110,7 @@ def test_where_nobody_is_nobody_moves(status):
 
 def test_a_moved_experiment_begins_an_epoch_and_knows_why():
     after, change = update_population(BEFORE, changed(holdout=0.5), "7", [IN_HOME], ANNA)[2][0]
-    assert after == replace(IN_HOME, epoch=2, snapshot="", etag="2")
+    assert after == replace(IN_HOME, epoch=2, etag="2")
     why = "revision 8 of the population changed its holdout: a smaller group"
     assert change == Change("hero", NOW, "anna", "population", why, Status.RUNNING, 1, 2)
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from engine.conditions import fits
 from engine.errors import InvalidPopulation
 from engine.expansion import expand
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Status, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Status, Variant
 from engine.funnel import Cap, ForcedRule, Funnel, Layer, LayerRange, Population
 from engine.lifecycle import Author, create
+from engine.metrics import Metric
 from engine.population_rules import check_population, define_population
 from engine.specs import Rule, SegmentsSpec
 from engine.targeting import compile_condition

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidRequest, InvalidTransition, StaleEtag
-from engine.experiments import ROLLED_BACK, Experiment, Metric, Status, Variant, said
+from engine.experiments import ROLLED_BACK, Experiment, Status, Variant, said
 from engine.funnel import Funnel, RampStep
 from engine.lifecycle import Author, create, move_ramp, transition, update
+from engine.metrics import Metric
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -67,7 +68,7 @@ def test_the_time_of_a_pause_does_not_count():
 @pytest.mark.parametrize(("here", "there"), [(3, 2), (3, 0), (1, 0), (2, ROLLED_BACK), (0, ROLLED_BACK)])
 def test_down_goes_at_once_and_opens_an_epoch(here, there):
     after, change = move_ramp(running(here), there, "", ANNA)
-    assert (after.step, after.step_at, after.epoch, after.snapshot) == (there, NOW, 2, "")
+    assert (after.step, after.step_at, after.epoch, after.snapshot) == (there, NOW, 2, "abc")
     assert change.epoch == 2
     assert after.traffic == (RAMP[there].traffic if there >= 0 else 0)
 

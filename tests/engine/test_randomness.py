@@ -96,6 +96,22 @@ def test_a_distribution_is_exact(weights, floor):
     assert all(each <= 1 + 1e-3 for each in off[:-1])
 
 
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=150).filter(lambda raw: sum(raw) > 1e-3), floors, st.booleans())
+def test_many_variants_are_rounded_to_the_same_integers_as_few(weights, floor, zeros):
+    """Against the rule written out: the logged integers must not depend on how they were computed."""
+    probabilities = [weight / math.fsum(weights) for weight in weights]
+    total, spread = math.fsum(probabilities), floor / len(weights)
+    exact = [((1.0 - floor) * probability / total + spread) * ONE for probability in probabilities]
+    expected = [0 if zeros and not value else max(1, int(value)) for value in exact]
+    spare = ONE - sum(expected)
+    if spare < 0:
+        expected[expected.index(max(expected))] += spare
+    else:
+        for index in sorted(range(len(exact)), key=lambda place: expected[place] - exact[place])[:spare]:
+            expected[index] += 1
+    assert quantise(probabilities, floor, zeros=zeros) == tuple(expected)
+
+
 @given(st.integers(1, 500), floors)
 def test_equal_probabilities_get_equal_weights_but_for_the_remainder(k, floor):
     distribution = quantise([1 / k] * k, floor)

@@ -1,4 +1,4 @@
-"""The ledger's rules one by one, its arithmetic, and the bias that a fixed age is there to avoid."""
+"""The ledger's rules one by one, and the bias that a fixed age is there to avoid."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from engine.errors import InvalidExperiment
-from engine.experiments import Experiment, Metric, MetricKind, RewardTerm
+from engine.definition import define
+from engine.experiments import Experiment
+from engine.ledger import RewardLedger
+from engine.metrics import Aggregation, RewardTerm
 from engine.records import Entry, Erasure, Group, Reason, Unit
-from engine.rewards import RewardLedger, metric_value, reward_of
 from tests.engine.ledger_logs import (
-    BASKET,
     EPOCH,
     HERO,
     REPORTED,
     SHARED,
-    TIMES,
     assigned,
     at,
     exposed,
@@ -48,7 +45,7 @@ def test_a_row_matures_at_a_fixed_age_whatever_it_earned():
 
 def test_watermark_moves_before_the_entry_is_applied():
     """An outcome that arrives when its row is mature is late, though it happened within the window."""
-    ledger = RewardLedger(HERO, EPOCH)
+    ledger = RewardLedger(HERO)
     log = [assigned(1), observed(2, 5, of=1, received=18)]
     assert [r.value for entry in log for r in ledger.feed(entry)] == [0.0]
     assert ledger.n_late == 1
@@ -68,10 +65,15 @@ def test_an_outcome_by_unit_goes_to_the_latest_row_and_counts_once():
     assert [(r.assignment.seq, r.value) for r in rewards_of(log)] == [(1, 0.0), (3, 0.0), (2, 0.25)]
 
 
-@pytest.mark.parametrize("change", [{"is_draw": False}, {"group": Group.CONTROL}, {"epoch": EPOCH - 1}])
-def test_only_draws_of_the_policy_in_this_epoch_come_out_but_the_others_take_their_outcomes(change):
+@pytest.mark.parametrize("change", [{"is_draw": False}, {"group": Group.CONTROL}])
+def test_only_draws_of_the_policy_come_out_but_the_others_take_their_outcomes(change):
     log = [assigned(1), assigned(2, minute=2, **change), observed(3, 3, unit=1), observed(4, 3, of=2), tick(5, 30)]
     assert [(r.assignment.seq, r.value) for r in rewards_of(log)] == [(1, 0.0)]
+
+
+def test_draws_of_every_epoch_come_out():
+    log = [assigned(1, epoch=EPOCH - 1), assigned(2, unit=2), tick(3, 30)]
+    assert [(r.assignment.seq, r.assignment.epoch) for r in rewards_of(log)] == [(1, EPOCH - 1), (2, EPOCH)]
 
 
 def test_what_a_sticky_answer_brings_is_its_draws_as_long_as_the_draws_window_holds_it():
@@ -188,7 +190,7 @@ def test_training_data_has_no_successes_before_their_failures():
         if rng.random() < true[variant]:
             events.append((minute + delay, observed(10**5 + seq, minute + delay, of=seq)))
     events.sort(key=lambda event: event[0])
-    ledger = RewardLedger(HERO, EPOCH)
+    ledger = RewardLedger(HERO)
     for _, entry in events:
         for reward in ledger.feed(entry):
             variant = reward.assignment.variant
@@ -199,22 +201,6 @@ def test_training_data_has_no_successes_before_their_failures():
                 assert abs(total[variant] / n - p) < 4 * math.sqrt(p * (1 - p) / n)
         assert abs(n_seen["plain"] - n_seen["bold"]) <= 1
     assert min(n_seen.values()) > 2_500
-
-
-@given(st.lists(st.floats(-1e308, 1e308), max_size=5))
-def test_a_reward_lies_between_0_and_1(amounts):
-    assert 0.0 <= metric_value(BASKET, amounts) <= 1.0
-    assert 0.0 <= reward_of(HERO, {"basket": amounts, "click": [1.0]}) <= 1.0
-
-
-def test_revenue_is_capped_scaled_and_never_negative():
-    assert [metric_value(BASKET, amounts) for amounts in ([], [4.0, 1.0], [50.0], [-3.0], [8.0, -3.0])] == [
-        0.0,
-        0.5,
-        1.0,
-        0.0,
-        0.5,
-    ]
 
 
 def test_before_its_after_an_outcome_earns_nothing():
@@ -231,21 +217,30 @@ def test_a_return_belongs_to_the_latest_row_that_it_can_be_a_return_of():
 def test_an_outcome_counts_once_in_each_metric_that_is_made_of_it():
     (reward,) = rewards_of([assigned(1), observed(2, 5, of=1), tick(3, 18)], SHARED)
     assert (reward.value, reward.n_outcomes) == (0.25 + 0.25 + 0.25 / 2, 1)
-    ledger = RewardLedger(SHARED, EPOCH)
+    ledger = RewardLedger(SHARED)
     for entry in (assigned(1), tick(2, 18), observed(3, 5, of=1, received=18)):
         ledger.feed(entry)
     assert ledger.n_late == 1
 
 
-def test_a_count_is_capped_and_scaled_like_revenue():
-    assert [metric_value(TIMES, amounts) for amounts in ([], [1.0], [1.0, 3.0])] == [0.0, 0.5, 1.0]
+def test_values_reach_the_reward_in_the_order_in_which_they_occurred():
+    """Whether they name the assignment or the unit, and in whatever order they came; of two at once by seq."""
+    last = define(replace(HERO, reward=(RewardTerm("basket", 1.0, Aggregation.LAST),)))
+    late_news = [
+        observed(2, 3, unit=1, metric="basket", value=5.0),
+        observed(3, 1, of=1, metric="basket", value=2.0, received=4),
+        observed(4, 2, unit=1, metric="basket", value=9.0, received=5),
+        observed(5, 3, of=1, metric="basket", value=7.0, received=6),
+    ]
+    assert values([assigned(1), *late_news, tick(6, 18)], last) == [0.7]
+    assert values([assigned(1), *late_news[:3], tick(6, 18)], last) == [0.5]
+    first = define(replace(last, reward=(RewardTerm("basket", 1.0, Aggregation.FIRST),)))
+    assert values([assigned(1), *late_news, tick(6, 18)], first) == [0.2]
 
 
-def test_a_score_is_no_reward():
-    with pytest.raises(InvalidExperiment, match="can be no reward"):
-        metric_value(Metric("happy", MetricKind.CSAT), [5.0])
-
-
-def test_revenue_without_a_cap_is_no_reward():
-    with pytest.raises(InvalidExperiment, match="needs a `cap`"):
-        metric_value(replace(BASKET, cap=None), [1.0])
+def test_who_brings_nothing_has_the_default():
+    with_default = replace(HERO, reward_default=0.125)
+    log = [assigned(1), assigned(2, unit=2), observed(3, 1, of=2), tick(4, 18)]
+    assert values(log, with_default) == [0.125, 0.25]
+    taken_back = observed(4, 2, of=2, void_of="o3", metric="")
+    assert values([*log[:3], taken_back, tick(5, 18)], with_default) == [0.125, 0.125]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -10,25 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.experiments import (
-    Experiment,
-    ExposureRule,
-    Metric,
-)
-from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reason, Reward, Unit
-from engine.rewards import RewardLedger
+from engine.clock import CLOCK_SKEW
+from engine.experiments import Experiment, ExposureRule
+from engine.ledger import RewardLedger
+from engine.metrics import Metric
+from engine.records import Assignment, Entry, Erasure, Exposure, Group, Outcome, Reason, Reward
 from tests.engine.ledger_logs import (
-    EPOCH,
     HERO,
     REPORTED,
     SHARED,
     START,
-    assigned,
-    at,
-    exposed,
+    logs,
     minutes,
-    observed,
-    repeated,
     rewards_of,
     tick,
 )
@@ -52,7 +44,7 @@ class Oracle:
     early: list[Exposure] = field(default_factory=list)
     outcomes: list[tuple[Metric, Outcome]] = field(default_factory=list)
     voids: list[tuple[datetime, str]] = field(default_factory=list)
-    forgotten: set[int] = field(default_factory=set)
+    forgotten: dict[int, int] = field(default_factory=dict)
     n_late: int = 0
 
     def feed(self, entry: Entry) -> list[tuple[object, ...]]:
@@ -91,7 +83,7 @@ class Oracle:
             met = [row for row in self.rows if row.unit_key == outcome.unit_key and row.seq in self.exposed_at]
             own = [row for row in met if self.exposed_at[row.seq] <= opened]
             found = max(own, key=lambda row: (self.exposed_at[row.seq], row.seq), default=None)
-        draw = found and self.draws.get(found.seq, found)
+        draw = found and self.drawn(found)
         return draw if draw and self.holds(draw, metric, outcome) else None
 
     def mature(self, row: Assignment) -> list[tuple[object, ...]]:
@@ -100,11 +92,19 @@ class Oracle:
         self.matured.add(row.seq)
         taken_back = {name for _, name in self.voids}
         standing = [(metric, outcome) for metric, outcome in own if outcome.outcome_id not in taken_back]
-        if row.seq in self.came_of_age or not (row.is_draw and row.group is Group.POLICY and row.epoch == EPOCH):
+        if row.seq in self.came_of_age or not (row.is_draw and row.group is Group.POLICY):
             return []
         value = sum(term.weight * self.worth(term.metric, standing) for term in self.experiment.reward)
         n_outcomes = len({outcome.outcome_id for _, outcome in standing})
-        return [(row.seq, pytest.approx(value), self.matures_at(row), n_outcomes, row.unit_key not in self.forgotten)]
+        return [
+            (
+                row.seq,
+                pytest.approx(value),
+                self.matures_at(row),
+                n_outcomes,
+                row.seq > self.forgotten.get(row.unit_key, 0),
+            )
+        ]
 
     def worth(self, name: str, standing: list[tuple[Metric, Outcome]]) -> float:
         values = [outcome.value for metric, outcome in standing if metric.name == name]
@@ -120,6 +120,8 @@ class Oracle:
         self.voids = [(until, name) for until, name in self.voids if name not in over]
 
     def apply(self, entry: Entry) -> None:
+        if dated(entry) > self.watermark + CLOCK_SKEW:
+            return
         match entry:
             case Assignment(experiment_id="hero") if entry.reason is not Reason.QA:
                 self.rows.append(entry)
@@ -132,13 +134,16 @@ class Oracle:
             case Outcome():
                 self.observe(entry)
             case Erasure():
-                self.forgotten.add(entry.unit_key)
+                self.forgotten[entry.unit_key] = entry.seq
 
     def repeat(self, row: Assignment) -> None:
         for each in self.rows:
-            draw = self.draws.get(each.seq, each)
-            if each.assignment_id == row.kept_from and self.is_remembered(each) and self.is_remembered(draw):
+            draw = self.drawn(each)
+            if each.assignment_id == row.kept_from and self.is_remembered(each) and draw and self.is_remembered(draw):
                 self.draws[row.seq] = draw
+
+    def drawn(self, row: Assignment) -> Assignment | None:
+        return self.draws.get(row.seq) if row.kept_from else row
 
     def is_remembered(self, row: Assignment) -> bool:
         is_old = row.seq in self.matured and self.matures_at(row) + AGE <= self.watermark
@@ -177,54 +182,16 @@ class Oracle:
         self.n_late += is_late
 
 
-@st.composite
-def logs(draw: st.DrawFn) -> list[Entry]:
-    """Return a small log in which everything may come early, late, twice a unit, or for another experiment."""
-    n = draw(st.integers(5, 40))
-    now = 0.0
-    entries: list[Entry] = []
-    for seq in range(1, n + 1):
-        now += draw(st.sampled_from((0, 0, 1, 1, 2, 7)))
-        entries.append(draw(_entry(seq, n, now)))
-    known = Counter((e.assignment_id, e.slot) for e in entries if isinstance(e, Exposure))
-    return [e for e in entries if not isinstance(e, Exposure) or known[e.assignment_id, e.slot] == 1]
-
-
-@st.composite
-def _entry(draw: st.DrawFn, seq: int, n: int, now: float) -> Entry:
-    # Before the watermark: an import, or two nodes' clocks. Ahead of it: a caller's clock.
-    event = now - draw(st.sampled_from((0, 0, 0, 1, 4, 6, 16, 40))) + draw(st.sampled_from((0, 0, 0, 2)))
-    received = now - draw(st.sampled_from((0, 0, 0, 3)))
-    unit = draw(st.integers(1, 2))
-    of = draw(st.integers(max(1, seq - 6), min(n, seq + 3)))
-    kind = draw(
-        st.sampled_from(
-            ("assignment", "assignment", "assignment", "sticky", "exposure", "outcome", "outcome", "void", "erasure")
-        )
-    )
-    match kind:
-        case "assignment":
-            is_draw = draw(st.sampled_from((True, True, True, False)))
-            group = draw(st.sampled_from((Group.POLICY, Group.POLICY, Group.CONTROL)))
-            experiment_id = draw(st.sampled_from(("hero", "hero", "hero", "other")))
-            epoch = draw(st.sampled_from((EPOCH, EPOCH, EPOCH, EPOCH - 1)))
-            return assigned(
-                seq, unit, event, received, is_draw=is_draw, group=group, experiment_id=experiment_id, epoch=epoch
-            )
-        case "sticky":
-            reason = draw(st.sampled_from((Reason.CACHED, Reason.CACHED, Reason.QA)))
-            return repeated(seq, of, unit, event, received_at=at(received), reason=reason)
-        case "exposure":
-            return exposed(seq, of, event, received)
-        case "outcome":
-            target = draw(st.sampled_from(({"of": of}, {"unit": unit})))
-            metric = draw(st.sampled_from(("click", "click", "basket", "visit")))
-            value = 1.0 if metric == "click" else draw(st.sampled_from((-2.0, 3.0, 8.0)))
-            return observed(seq, event, received=received, metric=metric, value=value, **target)
-        case "void":
-            return observed(seq, event, of=of, received=received, metric="", void_of=f"o{of}")
-        case _:
-            return Erasure(Unit("customer", ""), at(now), "ann", "asked", node_id="node", seq=seq, unit_key=unit)
+def dated(entry: Entry) -> datetime:
+    match entry:
+        case Assignment():
+            return entry.assigned_at
+        case Exposure():
+            return entry.exposed_at
+        case Outcome():
+            return entry.occurred_at
+        case Erasure():
+            return BEFORE
 
 
 def seen(reward: Reward) -> tuple[object, ...]:
@@ -240,7 +207,7 @@ def seen(reward: Reward) -> tuple[object, ...]:
 @settings(max_examples=100)
 @given(log=logs())
 def test_equals_the_oracle_entry_by_entry(experiment, log):
-    ledger, oracle = RewardLedger(experiment, EPOCH), Oracle(experiment)
+    ledger, oracle = RewardLedger(experiment), Oracle(experiment)
     for entry in [*log, tick(10**5, 500), tick(10**5 + 1, 501)]:
         assert [seen(reward) for reward in ledger.feed(entry)] == oracle.feed(entry)
     assert ledger.n_late == oracle.n_late
@@ -256,22 +223,9 @@ def test_what_came_out_of_a_part_of_the_log_comes_out_of_the_whole_first(experim
 
 @settings(max_examples=30)
 @given(log=logs())
-def test_rewards_come_in_the_order_of_their_keys_where_nothing_is_imported(log):
-    punctual = [replace(e, assigned_at=e.received_at) if isinstance(e, Assignment) else e for e in log]
-    now = START
-    for index, entry in enumerate(punctual):
-        if isinstance(entry, Assignment):
-            now = max(now, entry.received_at)
-            punctual[index] = replace(entry, assigned_at=now, received_at=now)
-    keys = [reward.key for reward in rewards_of([*punctual, tick(10**5, 500)])]
-    assert keys == sorted(keys)
-
-
-@settings(max_examples=30)
-@given(log=logs())
 def test_memory_holds_nothing_once_all_is_old(log):
-    ledger = RewardLedger(replace(SHARED, exposure=ExposureRule.REPORTED), EPOCH)
+    ledger = RewardLedger(replace(SHARED, exposure=ExposureRule.REPORTED))
     for entry in [*log, tick(10**5, 500), tick(10**5 + 1, 600)]:
         ledger.feed(entry)
-    for container in ("_rows", "_timelines", "_held", "_early", "_voided", "_maturing", "_expiring"):
+    for container in ("_rows", "_timelines", "_held", "_early", "_voided", "_forgotten", "_maturing", "_expiring"):
         assert not getattr(ledger, container), container

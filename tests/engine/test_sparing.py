@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import InvalidRequest
-from engine.experiments import ExposureRule, Metric, Status
+from engine.experiments import ExposureRule, Status
 from engine.explanation import Verdict
 from engine.funnel import Cap, ForcedRule, Funnel, Layer, LayerRange, Population, Rest, Sticky
+from engine.metrics import Metric
 from engine.records import Assignment, DrawKey, Reason, Unit
 from engine.specs import FixedSpec, ThompsonSpec
 from tests.engine.house import NOW, House, days, experiment

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from armlift import Answer, AsyncClient
 
-from engine.experiments import Experiment, Metric, Status, Variant
+from engine.experiments import Experiment, Status, Variant
 from engine.funnel import Cap, Funnel, Layer, LayerRange, Population, Sticky
+from engine.metrics import Metric
 from engine.records import Assignment, Reason
 from engine.service.management import Management
 from engine.specs import ThompsonSpec

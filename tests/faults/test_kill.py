@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 from armlift import Answer, Client
 
-from engine.experiments import Experiment, Metric, Status, Variant
+from engine.experiments import Experiment, Status, Variant
 from engine.learning import LearnerPool
+from engine.metrics import Metric
 from engine.records import Assignment, Entry, Exposure, Outcome
 from engine.service.management import Management
 from engine.specs import ThompsonSpec

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from engine.errors import StoreUnavailable
-from engine.experiments import Experiment, Metric, Status, Variant
+from engine.experiments import Experiment, Status, Variant
 from engine.funnel import Population
+from engine.metrics import Metric
 from engine.service.catalog_changes import CatalogChange
 from engine.service.management import Management
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from engine.experiments import Experiment
+from engine.ledger import RewardLedger
 from engine.randomness import ONE
 from engine.records import Assignment, Exposure, Group
-from engine.rewards import RewardLedger
 from engine.specs import FixedSpec, ThompsonSpec
 from simulators.doors import EngineDoor
 from simulators.recipe import Recipe, load_recipe
@@ -96,7 +96,7 @@ def test_unexposed_assignments_never_mature(recipe: Recipe, rows: list[Row]) -> 
     experiment = replace(recipe.replayed(), policy=ThompsonSpec(publish_every=50))
     door, accepted = replayed(experiment, rows)
     log = door.store.entries(limit=10**6)
-    ledger = RewardLedger(experiment, 1)
+    ledger = RewardLedger(experiment)
     rewards = [reward for entry in log for reward in ledger.feed(entry)]
     asked = {entry.assignment_id for entry in log if isinstance(entry, Assignment)}
     # The tick that ends a replay is an exposure of nobody's.

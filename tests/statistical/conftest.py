@@ -13,9 +13,10 @@ from engine import lifecycle, randomness
 from engine.catalog import FindSnapshot
 from engine.clock import RequestClock
 from engine.engine import Engine
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Status, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Status, Variant
 from engine.learning import LearnerPool
 from engine.lifecycle import Author
+from engine.metrics import Metric
 from engine.ports import Reader, SnapshotStore, Store
 from engine.records import Assignment, Kept, Outcome, Request
 from engine.settings import Settings

@@ -26,8 +26,9 @@ from scipy import stats
 from engine.clock import RequestClock
 from engine.definition import define
 from engine.engine import Engine
-from engine.experiments import Experiment, ExperimentState, Metric, Status, Variant
+from engine.experiments import Experiment, ExperimentState, Status, Variant
 from engine.funnel import Funnel, Layer, LayerRange, Population, PopulationState
+from engine.metrics import Metric
 from engine.randomness import ONE, draw, unit_number
 from engine.records import Assignment, Request
 from engine.settings import Settings

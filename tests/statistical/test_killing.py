@@ -19,7 +19,8 @@ from analysis.logs import frames
 from analysis.logs.simple_log import START, simple_log
 from engine import drawing, randomness
 from engine.definition import define
-from engine.experiments import Experiment, Looking, Metric, Plan, Variant
+from engine.experiments import Experiment, Looking, Plan, Variant
+from engine.metrics import Metric
 from engine.records import Unit
 from engine.specs import FixedSpec
 
@@ -41,16 +42,14 @@ BEFORE = define(
 )
 AFTER = replace(BEFORE, killed=("b",))
 NAMES = ("a", "b", "c")
+VARIANTS = tuple(map(Variant, NAMES))
 
 
 def drawn(experiment, run, units):
     """Return the variants that units get, as places, and the weights that they were drawn from."""
     weights = randomness.quantise([0.5, 0.3, 0.2])
     seeded = replace(experiment, seed=f"run {run}")
-    chosen = [
-        drawing.drawn(seeded, b"", unit=Unit("customer", str(unit)), assignment_id="", eligible=NAMES, weights=weights)
-        for unit in units
-    ]
+    chosen = [drawing.drawn(seeded, drawing.Key(b"", Unit("customer", str(unit))), VARIANTS, weights) for unit in units]
     logged = dict(zip(chosen[0].eligible, chosen[0].distribution, strict=True))
     return np.array([NAMES.index(each.variant) for each in chosen]), [logged.get(name, 0) for name in NAMES]
 

@@ -16,8 +16,9 @@ from scipy import stats
 from analysis.estimate import LEVEL
 from analysis.judging import Decision, judge
 from analysis.logs.simple_log import START, simple_log
-from engine.experiments import Better, Experiment, Metric, Plan, Role, Variant
+from engine.experiments import Experiment, Plan, Variant
 from engine.funnel import Funnel, RampStep
+from engine.metrics import Better, Metric, Role
 
 LOOKS = 10
 N = 4_000

@@ -14,8 +14,9 @@ from pathlib import Path
 from engine import lifecycle, randomness
 from engine.clock import RequestClock
 from engine.engine import Engine
-from engine.experiments import Change, ContextField, Experiment, ExperimentState, FieldType, Metric, Status, Variant
+from engine.experiments import Change, ContextField, Experiment, ExperimentState, FieldType, Status, Variant
 from engine.funnel import Cap, ForcedRule, Funnel, Layer, LayerRange, Population, RampStep, Sticky
+from engine.metrics import Metric
 from engine.records import Reason, Request
 from engine.settings import Settings
 from engine.specs import FixedSpec, Rule, SegmentsSpec, ThompsonSpec

@@ -14,7 +14,8 @@ from scipy import stats
 from analysis.sequential import Watched, boundaries, choice, planned, ratio
 from analysis.sequential.trajectory import Compared
 from analysis.texts import text
-from engine.experiments import Boundary, Looking, Metric, MetricKind, Plan
+from engine.experiments import Boundary, Looking, Plan
+from engine.metrics import Metric, MetricKind
 from tests.analysis.making_samples import HALVES, MINUS, PLUS, cells, conversions, difference, sample
 
 LOOKS = 30

@@ -55,6 +55,118 @@ FIELD_TYPE_TEXTS: FieldType.ValueType  # 4
 """Several pieces of text."""
 Global___FieldType: _TypeAlias = FieldType  # noqa: Y015
 
+class _Posterior:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PosteriorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Posterior.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    POSTERIOR_UNSPECIFIED: _Posterior.ValueType  # 0
+    """Taken as beta."""
+    POSTERIOR_BETA: _Posterior.ValueType  # 1
+    """Parts of successes in [0, 1]."""
+    POSTERIOR_GAUSSIAN: _Posterior.ValueType  # 2
+    """Normal rewards of unknown mean and variance."""
+    POSTERIOR_GAMMA_POISSON: _Posterior.ValueType  # 3
+    """Counts on the reward's own scale."""
+
+class Posterior(_Posterior, metaclass=_PosteriorEnumTypeWrapper):
+    """Posterior is what Thompson sampling takes rewards for."""
+
+POSTERIOR_UNSPECIFIED: Posterior.ValueType  # 0
+"""Taken as beta."""
+POSTERIOR_BETA: Posterior.ValueType  # 1
+"""Parts of successes in [0, 1]."""
+POSTERIOR_GAUSSIAN: Posterior.ValueType  # 2
+"""Normal rewards of unknown mean and variance."""
+POSTERIOR_GAMMA_POISSON: Posterior.ValueType  # 3
+"""Counts on the reward's own scale."""
+Global___Posterior: _TypeAlias = Posterior  # noqa: Y015
+
+class _Explorer:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExplorerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Explorer.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXPLORER_UNSPECIFIED: _Explorer.ValueType  # 0
+    """Taken as squarecb."""
+    EXPLORER_SQUARECB: _Explorer.ValueType  # 1
+    """By the gap to the best prediction."""
+    EXPLORER_EPSILON: _Explorer.ValueType  # 2
+    """The best, and with probability epsilon any one."""
+    EXPLORER_EPSILON_DECAY: _Explorer.ValueType  # 3
+    """The same, with an epsilon that falls."""
+    EXPLORER_SOFTMAX: _Explorer.ValueType  # 4
+    """In proportion to the exponential of the predictions."""
+    EXPLORER_BAG: _Explorer.ValueType  # 5
+    """By the votes of models that each saw other samples."""
+    EXPLORER_FIRST: _Explorer.ValueType  # 6
+    """Evenly at first, and then the best."""
+    EXPLORER_RND: _Explorer.ValueType  # 7
+    """By novelty: random network distillation."""
+    EXPLORER_COVER: _Explorer.ValueType  # 8
+    """By models that differ from each other."""
+    EXPLORER_REGCB: _Explorer.ValueType  # 9
+    """By confidence bounds of the regression."""
+
+class Explorer(_Explorer, metaclass=_ExplorerEnumTypeWrapper):
+    """Explorer is how a contextual policy turns predicted rewards into a distribution."""
+
+EXPLORER_UNSPECIFIED: Explorer.ValueType  # 0
+"""Taken as squarecb."""
+EXPLORER_SQUARECB: Explorer.ValueType  # 1
+"""By the gap to the best prediction."""
+EXPLORER_EPSILON: Explorer.ValueType  # 2
+"""The best, and with probability epsilon any one."""
+EXPLORER_EPSILON_DECAY: Explorer.ValueType  # 3
+"""The same, with an epsilon that falls."""
+EXPLORER_SOFTMAX: Explorer.ValueType  # 4
+"""In proportion to the exponential of the predictions."""
+EXPLORER_BAG: Explorer.ValueType  # 5
+"""By the votes of models that each saw other samples."""
+EXPLORER_FIRST: Explorer.ValueType  # 6
+"""Evenly at first, and then the best."""
+EXPLORER_RND: Explorer.ValueType  # 7
+"""By novelty: random network distillation."""
+EXPLORER_COVER: Explorer.ValueType  # 8
+"""By models that differ from each other."""
+EXPLORER_REGCB: Explorer.ValueType  # 9
+"""By confidence bounds of the regression."""
+Global___Explorer: _TypeAlias = Explorer  # noqa: Y015
+
+class _LearnerType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LearnerTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LearnerType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LEARNER_TYPE_UNSPECIFIED: _LearnerType.ValueType  # 0
+    """Taken as dm."""
+    LEARNER_TYPE_IPS: _LearnerType.ValueType  # 1
+    """Inverse propensity scores."""
+    LEARNER_TYPE_DR: _LearnerType.ValueType  # 2
+    """Doubly robust."""
+    LEARNER_TYPE_MTR: _LearnerType.ValueType  # 3
+    """One regression, weighted by the inverse propensity."""
+    LEARNER_TYPE_DM: _LearnerType.ValueType  # 4
+    """One regression of the rewards as observed."""
+
+class LearnerType(_LearnerType, metaclass=_LearnerTypeEnumTypeWrapper):
+    """LearnerType is how a contextual policy learns of variants that were not drawn."""
+
+LEARNER_TYPE_UNSPECIFIED: LearnerType.ValueType  # 0
+"""Taken as dm."""
+LEARNER_TYPE_IPS: LearnerType.ValueType  # 1
+"""Inverse propensity scores."""
+LEARNER_TYPE_DR: LearnerType.ValueType  # 2
+"""Doubly robust."""
+LEARNER_TYPE_MTR: LearnerType.ValueType  # 3
+"""One regression, weighted by the inverse propensity."""
+LEARNER_TYPE_DM: LearnerType.ValueType  # 4
+"""One regression of the rewards as observed."""
+Global___LearnerType: _TypeAlias = LearnerType  # noqa: Y015
+
 class _MetricKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -211,6 +323,42 @@ BOUNDARY_POCOCK: Boundary.ValueType  # 2
 """The same at every look."""
 Global___Boundary: _TypeAlias = Boundary  # noqa: Y015
 
+class _Aggregation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AggregationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Aggregation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AGGREGATION_UNSPECIFIED: _Aggregation.ValueType  # 0
+    """Taken as sum."""
+    AGGREGATION_SUM: _Aggregation.ValueType  # 1
+    """Their sum."""
+    AGGREGATION_FIRST: _Aggregation.ValueType  # 2
+    """The earliest."""
+    AGGREGATION_LAST: _Aggregation.ValueType  # 3
+    """The latest."""
+    AGGREGATION_MAX: _Aggregation.ValueType  # 4
+    """The largest."""
+    AGGREGATION_MEAN: _Aggregation.ValueType  # 5
+    """Their mean."""
+
+class Aggregation(_Aggregation, metaclass=_AggregationEnumTypeWrapper):
+    """Aggregation is what several outcomes of one assignment come to."""
+
+AGGREGATION_UNSPECIFIED: Aggregation.ValueType  # 0
+"""Taken as sum."""
+AGGREGATION_SUM: Aggregation.ValueType  # 1
+"""Their sum."""
+AGGREGATION_FIRST: Aggregation.ValueType  # 2
+"""The earliest."""
+AGGREGATION_LAST: Aggregation.ValueType  # 3
+"""The latest."""
+AGGREGATION_MAX: Aggregation.ValueType  # 4
+"""The largest."""
+AGGREGATION_MEAN: Aggregation.ValueType  # 5
+"""Their mean."""
+Global___Aggregation: _TypeAlias = Aggregation  # noqa: Y015
+
 class _ExposureRule:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -299,6 +447,11 @@ class Experiment(_message.Message):
     STICKY_FIELD_NUMBER: _builtins.int
     FALLBACK_UNIT_FIELD_NUMBER: _builtins.int
     KILLED_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    REWARD_SCALE_FIELD_NUMBER: _builtins.int
+    REWARD_DEFAULT_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
     """Its id, never used again for another one."""
     requires_consent: _builtins.str
@@ -315,6 +468,10 @@ class Experiment(_message.Message):
     """Separates this experiment's randomness from all others'."""
     fallback_unit: _builtins.str
     """The type of unit that is randomised where a request has none of `unit`, such as a device before the login."""
+    slots: _builtins.int
+    """The most positions that a request may fill; 0 is 1."""
+    reward_default: _builtins.float
+    """What an assignment without any outcome earns, as a weighted sum."""
     @_builtins.property
     def brief(self) -> Global___Brief:
         """Why it exists."""
@@ -371,6 +528,18 @@ class Experiment(_message.Message):
     def killed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Variants that nobody gets any more, in the order in which they were killed."""
 
+    @_builtins.property
+    def shadow(self) -> Global___Policy:
+        """A second policy, whose distribution is logged beside the serving one's and serves nobody."""
+
+    @_builtins.property
+    def candidates(self) -> Global___Candidates:
+        """Requests bring variants along; unset: they bring none."""
+
+    @_builtins.property
+    def reward_scale(self) -> Global___Range:
+        """The least and the most that the weighted sum can be: it is scaled from there to [0, 1]; unset: what the weights say."""
+
     def __init__(
         self,
         *,
@@ -396,10 +565,15 @@ class Experiment(_message.Message):
         sticky: Global___Sticky | None = ...,
         fallback_unit: _builtins.str = ...,
         killed: _abc.Iterable[_builtins.str] | None = ...,
+        shadow: Global___Policy | None = ...,
+        candidates: Global___Candidates | None = ...,
+        slots: _builtins.int = ...,
+        reward_scale: Global___Range | None = ...,
+        reward_default: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "funnel", b"funnel", "grace", b"grace", "plan", b"plan", "policy", b"policy", "sticky", b"sticky"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "candidates", b"candidates", "funnel", b"funnel", "grace", b"grace", "plan", b"plan", "policy", b"policy", "reward_scale", b"reward_scale", "shadow", b"shadow", "sticky", b"sticky"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "context", b"context", "control", b"control", "default_variant", b"default_variant", "experiment_id", b"experiment_id", "exposure", b"exposure", "factors", b"factors", "fallback_unit", b"fallback_unit", "forced", b"forced", "funnel", b"funnel", "grace", b"grace", "killed", b"killed", "metrics", b"metrics", "plan", b"plan", "policy", b"policy", "requires_consent", b"requires_consent", "reward", b"reward", "seed", b"seed", "segments", b"segments", "sticky", b"sticky", "unit", b"unit", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "candidates", b"candidates", "context", b"context", "control", b"control", "default_variant", b"default_variant", "experiment_id", b"experiment_id", "exposure", b"exposure", "factors", b"factors", "fallback_unit", b"fallback_unit", "forced", b"forced", "funnel", b"funnel", "grace", b"grace", "killed", b"killed", "metrics", b"metrics", "plan", b"plan", "policy", b"policy", "requires_consent", b"requires_consent", "reward", b"reward", "reward_default", b"reward_default", "reward_scale", b"reward_scale", "seed", b"seed", "segments", b"segments", "shadow", b"shadow", "slots", b"slots", "sticky", b"sticky", "unit", b"unit", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -872,6 +1046,10 @@ class Policy(_message.Message):
     THOMPSON_FIELD_NUMBER: _builtins.int
     CONTEXTUAL_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
+    EPSILON_GREEDY_FIELD_NUMBER: _builtins.int
+    UCB1_FIELD_NUMBER: _builtins.int
+    SOFTMAX_FIELD_NUMBER: _builtins.int
+    LINEAR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def fixed(self) -> Global___FixedPolicy:
         """Always the same distribution."""
@@ -888,6 +1066,22 @@ class Policy(_message.Message):
     def segments(self) -> Global___SegmentsPolicy:
         """Other weights by condition."""
 
+    @_builtins.property
+    def epsilon_greedy(self) -> Global___EpsilonGreedyPolicy:
+        """Serves the best mean, and now and then any variant."""
+
+    @_builtins.property
+    def ucb1(self) -> Global___Ucb1Policy:
+        """Serves the highest upper bound."""
+
+    @_builtins.property
+    def softmax(self) -> Global___SoftmaxPolicy:
+        """Draws in proportion to the exponential of the means."""
+
+    @_builtins.property
+    def linear(self) -> Global___LinearPolicy:
+        """Learns which variant is best in which context, by a linear model of each."""
+
     def __init__(
         self,
         *,
@@ -895,16 +1089,76 @@ class Policy(_message.Message):
         thompson: Global___ThompsonPolicy | None = ...,
         contextual: Global___ContextualPolicy | None = ...,
         segments: Global___SegmentsPolicy | None = ...,
+        epsilon_greedy: Global___EpsilonGreedyPolicy | None = ...,
+        ucb1: Global___Ucb1Policy | None = ...,
+        softmax: Global___SoftmaxPolicy | None = ...,
+        linear: Global___LinearPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contextual", b"contextual", "fixed", b"fixed", "kind", b"kind", "segments", b"segments", "thompson", b"thompson"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contextual", b"contextual", "epsilon_greedy", b"epsilon_greedy", "fixed", b"fixed", "kind", b"kind", "linear", b"linear", "segments", b"segments", "softmax", b"softmax", "thompson", b"thompson", "ucb1", b"ucb1"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contextual", b"contextual", "fixed", b"fixed", "kind", b"kind", "segments", b"segments", "thompson", b"thompson"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contextual", b"contextual", "epsilon_greedy", b"epsilon_greedy", "fixed", b"fixed", "kind", b"kind", "linear", b"linear", "segments", b"segments", "softmax", b"softmax", "thompson", b"thompson", "ucb1", b"ucb1"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["fixed", "thompson", "contextual", "segments"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["fixed", "thompson", "contextual", "segments", "epsilon_greedy", "ucb1", "softmax", "linear"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
+
+@_typing.final
+class Drift(_message.Message):
+    """Drift says how fast what was learned is forgotten, in the log's time; unset: never."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HALF_LIFE_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def half_life(self) -> _duration_pb2.Duration:
+        """The weight of a reward halves in this time."""
+
+    @_builtins.property
+    def window(self) -> _duration_pb2.Duration:
+        """A reward counts for this long."""
+
+    def __init__(
+        self,
+        *,
+        half_life: _duration_pb2.Duration | None = ...,
+        window: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forgets", b"forgets", "half_life", b"half_life", "window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forgets", b"forgets", "half_life", b"half_life", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_forgets: _TypeAlias = _typing.Literal["half_life", "window"]  # noqa: Y015
+    _WhichOneofArgType_forgets: _TypeAlias = _typing.Literal["forgets", b"forgets"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_forgets) -> _WhichOneofReturnType_forgets | None: ...
+
+Global___Drift: _TypeAlias = Drift  # noqa: Y015
+
+@_typing.final
+class Interaction(_message.Message):
+    """Interaction is a product of features."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its parts: context or variant."""
+
+    def __init__(
+        self,
+        *,
+        parts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Interaction: _TypeAlias = Interaction  # noqa: Y015
 
 @_typing.final
 class FixedPolicy(_message.Message):
@@ -1060,12 +1314,38 @@ class ThompsonPolicy(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class SharesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     FLOOR_FIELD_NUMBER: _builtins.int
     CONTROL_SHARE_FIELD_NUMBER: _builtins.int
     PRIOR_ALPHA_FIELD_NUMBER: _builtins.int
     PRIOR_BETA_FIELD_NUMBER: _builtins.int
     PUBLISH_EVERY_FIELD_NUMBER: _builtins.int
     PRIOR_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    PUBLISH_AFTER_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
+    POSTERIOR_FIELD_NUMBER: _builtins.int
+    PRIOR_MEAN_FIELD_NUMBER: _builtins.int
+    PRIOR_WEIGHT_FIELD_NUMBER: _builtins.int
     floor: _builtins.float
     """Total probability that is spread evenly over the eligible variants."""
     control_share: _builtins.float
@@ -1076,9 +1356,27 @@ class ThompsonPolicy(_message.Message):
     """Failures of the Beta prior."""
     publish_every: _builtins.int
     """A snapshot is published each time so many assignments were learned from."""
+    posterior: Global___Posterior.ValueType
+    """What the rewards are taken for."""
+    prior_mean: _builtins.float
+    """The mean of the prior of normal rewards."""
+    prior_weight: _builtins.float
+    """As how many observations it counts."""
     @_builtins.property
     def prior(self) -> Global___SegmentsPolicy:
         """Serves until something was learned, and chooses the default where the policy fails."""
+
+    @_builtins.property
+    def shares(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Shares of variants that learning does not move."""
+
+    @_builtins.property
+    def publish_after(self) -> _duration_pb2.Duration:
+        """The least time between two snapshots, in the log's time."""
+
+    @_builtins.property
+    def drift(self) -> Global___Drift:
+        """How fast what was learned is forgotten."""
 
     def __init__(
         self,
@@ -1089,34 +1387,307 @@ class ThompsonPolicy(_message.Message):
         prior_beta: _builtins.float = ...,
         publish_every: _builtins.int = ...,
         prior: Global___SegmentsPolicy | None = ...,
+        shares: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        publish_after: _duration_pb2.Duration | None = ...,
+        drift: Global___Drift | None = ...,
+        posterior: Global___Posterior.ValueType = ...,
+        prior_mean: _builtins.float = ...,
+        prior_weight: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["prior", b"prior"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drift", b"drift", "prior", b"prior", "publish_after", b"publish_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "floor", b"floor", "prior", b"prior", "prior_alpha", b"prior_alpha", "prior_beta", b"prior_beta", "publish_every", b"publish_every"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "drift", b"drift", "floor", b"floor", "posterior", b"posterior", "prior", b"prior", "prior_alpha", b"prior_alpha", "prior_beta", b"prior_beta", "prior_mean", b"prior_mean", "prior_weight", b"prior_weight", "publish_after", b"publish_after", "publish_every", b"publish_every", "shares", b"shares"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ThompsonPolicy: _TypeAlias = ThompsonPolicy  # noqa: Y015
 
 @_typing.final
-class ContextualPolicy(_message.Message):
-    """ContextualPolicy is a contextual bandit (SquareCB on a linear model with context-by-variant interactions)."""
+class EpsilonGreedyPolicy(_message.Message):
+    """EpsilonGreedyPolicy serves the variant of the best mean, and now and then any one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class SharesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     FLOOR_FIELD_NUMBER: _builtins.int
     CONTROL_SHARE_FIELD_NUMBER: _builtins.int
-    GAMMA_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
     PUBLISH_EVERY_FIELD_NUMBER: _builtins.int
+    PUBLISH_AFTER_FIELD_NUMBER: _builtins.int
     PRIOR_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
     floor: _builtins.float
     """Total probability that is spread evenly over the eligible variants."""
     control_share: _builtins.float
     """Share of units that always get the control."""
-    gamma: _builtins.float
-    """How fast exploration makes way for exploitation: SquareCB's gamma scale."""
     publish_every: _builtins.int
     """A snapshot is published each time so many assignments were learned from."""
+    epsilon: _builtins.float
+    """The probability of any one."""
+    @_builtins.property
+    def shares(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Shares of variants that learning does not move."""
+
+    @_builtins.property
+    def publish_after(self) -> _duration_pb2.Duration:
+        """The least time between two snapshots, in the log's time."""
+
+    @_builtins.property
+    def prior(self) -> Global___SegmentsPolicy:
+        """Serves until something was learned, and chooses the default where the policy fails."""
+
+    @_builtins.property
+    def drift(self) -> Global___Drift:
+        """How fast what was learned is forgotten."""
+
+    def __init__(
+        self,
+        *,
+        floor: _builtins.float = ...,
+        control_share: _builtins.float = ...,
+        shares: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        publish_every: _builtins.int = ...,
+        publish_after: _duration_pb2.Duration | None = ...,
+        prior: Global___SegmentsPolicy | None = ...,
+        drift: Global___Drift | None = ...,
+        epsilon: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drift", b"drift", "prior", b"prior", "publish_after", b"publish_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "drift", b"drift", "epsilon", b"epsilon", "floor", b"floor", "prior", b"prior", "publish_after", b"publish_after", "publish_every", b"publish_every", "shares", b"shares"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EpsilonGreedyPolicy: _TypeAlias = EpsilonGreedyPolicy  # noqa: Y015
+
+@_typing.final
+class Ucb1Policy(_message.Message):
+    """Ucb1Policy serves the variant of the highest upper bound."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SharesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FLOOR_FIELD_NUMBER: _builtins.int
+    CONTROL_SHARE_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    PUBLISH_EVERY_FIELD_NUMBER: _builtins.int
+    PUBLISH_AFTER_FIELD_NUMBER: _builtins.int
+    PRIOR_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    floor: _builtins.float
+    """Total probability that is spread evenly over the eligible variants."""
+    control_share: _builtins.float
+    """Share of units that always get the control."""
+    publish_every: _builtins.int
+    """A snapshot is published each time so many assignments were learned from."""
+    width: _builtins.float
+    """How wide its bounds are, as a multiple of UCB1's."""
+    @_builtins.property
+    def shares(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Shares of variants that learning does not move."""
+
+    @_builtins.property
+    def publish_after(self) -> _duration_pb2.Duration:
+        """The least time between two snapshots, in the log's time."""
+
+    @_builtins.property
+    def prior(self) -> Global___SegmentsPolicy:
+        """Serves until something was learned, and chooses the default where the policy fails."""
+
+    @_builtins.property
+    def drift(self) -> Global___Drift:
+        """How fast what was learned is forgotten."""
+
+    def __init__(
+        self,
+        *,
+        floor: _builtins.float = ...,
+        control_share: _builtins.float = ...,
+        shares: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        publish_every: _builtins.int = ...,
+        publish_after: _duration_pb2.Duration | None = ...,
+        prior: Global___SegmentsPolicy | None = ...,
+        drift: Global___Drift | None = ...,
+        width: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drift", b"drift", "prior", b"prior", "publish_after", b"publish_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "drift", b"drift", "floor", b"floor", "prior", b"prior", "publish_after", b"publish_after", "publish_every", b"publish_every", "shares", b"shares", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ucb1Policy: _TypeAlias = Ucb1Policy  # noqa: Y015
+
+@_typing.final
+class SoftmaxPolicy(_message.Message):
+    """SoftmaxPolicy draws in proportion to exp(mean / temperature)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SharesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FLOOR_FIELD_NUMBER: _builtins.int
+    CONTROL_SHARE_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    PUBLISH_EVERY_FIELD_NUMBER: _builtins.int
+    PUBLISH_AFTER_FIELD_NUMBER: _builtins.int
+    PRIOR_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    floor: _builtins.float
+    """Total probability that is spread evenly over the eligible variants."""
+    control_share: _builtins.float
+    """Share of units that always get the control."""
+    publish_every: _builtins.int
+    """A snapshot is published each time so many assignments were learned from."""
+    temperature: _builtins.float
+    """The lower, the greedier."""
+    @_builtins.property
+    def shares(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Shares of variants that learning does not move."""
+
+    @_builtins.property
+    def publish_after(self) -> _duration_pb2.Duration:
+        """The least time between two snapshots, in the log's time."""
+
+    @_builtins.property
+    def prior(self) -> Global___SegmentsPolicy:
+        """Serves until something was learned, and chooses the default where the policy fails."""
+
+    @_builtins.property
+    def drift(self) -> Global___Drift:
+        """How fast what was learned is forgotten."""
+
+    def __init__(
+        self,
+        *,
+        floor: _builtins.float = ...,
+        control_share: _builtins.float = ...,
+        shares: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        publish_every: _builtins.int = ...,
+        publish_after: _duration_pb2.Duration | None = ...,
+        prior: Global___SegmentsPolicy | None = ...,
+        drift: Global___Drift | None = ...,
+        temperature: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drift", b"drift", "prior", b"prior", "publish_after", b"publish_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "drift", b"drift", "floor", b"floor", "prior", b"prior", "publish_after", b"publish_after", "publish_every", b"publish_every", "shares", b"shares", "temperature", b"temperature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoftmaxPolicy: _TypeAlias = SoftmaxPolicy  # noqa: Y015
+
+@_typing.final
+class LinearPolicy(_message.Message):
+    """LinearPolicy draws each variant with its posterior probability of being best in the context."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SharesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FLOOR_FIELD_NUMBER: _builtins.int
+    CONTROL_SHARE_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    PUBLISH_EVERY_FIELD_NUMBER: _builtins.int
+    PUBLISH_AFTER_FIELD_NUMBER: _builtins.int
+    PRIOR_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    PRIOR_WEIGHT_FIELD_NUMBER: _builtins.int
+    floor: _builtins.float
+    """Total probability that is spread evenly over the eligible variants."""
+    control_share: _builtins.float
+    """Share of units that always get the control."""
+    publish_every: _builtins.int
+    """A snapshot is published each time so many assignments were learned from."""
+    width: _builtins.float
+    """The standard deviation that a reward is taken to have around the model."""
+    prior_weight: _builtins.float
+    """As how many observations the prior of the coefficients counts."""
+    @_builtins.property
+    def shares(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Shares of variants that learning does not move."""
+
+    @_builtins.property
+    def publish_after(self) -> _duration_pb2.Duration:
+        """The least time between two snapshots, in the log's time."""
+
     @_builtins.property
     def prior(self) -> Global___SegmentsPolicy:
         """Serves until something was learned, and chooses the default where the policy fails."""
@@ -1126,13 +1697,122 @@ class ContextualPolicy(_message.Message):
         *,
         floor: _builtins.float = ...,
         control_share: _builtins.float = ...,
+        shares: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        publish_every: _builtins.int = ...,
+        publish_after: _duration_pb2.Duration | None = ...,
+        prior: Global___SegmentsPolicy | None = ...,
+        width: _builtins.float = ...,
+        prior_weight: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["prior", b"prior", "publish_after", b"publish_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "floor", b"floor", "prior", b"prior", "prior_weight", b"prior_weight", "publish_after", b"publish_after", "publish_every", b"publish_every", "shares", b"shares", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinearPolicy: _TypeAlias = LinearPolicy  # noqa: Y015
+
+@_typing.final
+class ContextualPolicy(_message.Message):
+    """ContextualPolicy is a contextual bandit on Vowpal Wabbit, with every pair of context and variant feature."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SharesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FLOOR_FIELD_NUMBER: _builtins.int
+    CONTROL_SHARE_FIELD_NUMBER: _builtins.int
+    GAMMA_FIELD_NUMBER: _builtins.int
+    PUBLISH_EVERY_FIELD_NUMBER: _builtins.int
+    PRIOR_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    PUBLISH_AFTER_FIELD_NUMBER: _builtins.int
+    EXPLORER_FIELD_NUMBER: _builtins.int
+    LEARNER_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    N_MODELS_FIELD_NUMBER: _builtins.int
+    N_FIRST_FIELD_NUMBER: _builtins.int
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    INTERACTIONS_FIELD_NUMBER: _builtins.int
+    floor: _builtins.float
+    """Total probability that is spread evenly over the eligible variants."""
+    control_share: _builtins.float
+    """Share of units that always get the control."""
+    gamma: _builtins.float
+    """How fast exploration makes way for exploitation: SquareCB's gamma scale."""
+    publish_every: _builtins.int
+    """A snapshot is published each time so many assignments were learned from."""
+    explorer: Global___Explorer.ValueType
+    """How predictions become a distribution."""
+    learner: Global___LearnerType.ValueType
+    """How it learns of variants that were not drawn."""
+    epsilon: _builtins.float
+    """The exploration of the explorers that are named so."""
+    temperature: _builtins.float
+    """Softmax: the lower, the greedier."""
+    n_models: _builtins.int
+    """How many models bag, cover and rnd have."""
+    n_first: _builtins.int
+    """For how many rewards the explorer first explores."""
+    learning_rate: _builtins.float
+    """How far a single reward moves the model."""
+    @_builtins.property
+    def prior(self) -> Global___SegmentsPolicy:
+        """Serves until something was learned, and chooses the default where the policy fails."""
+
+    @_builtins.property
+    def shares(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Shares of variants that learning does not move."""
+
+    @_builtins.property
+    def publish_after(self) -> _duration_pb2.Duration:
+        """The least time between two snapshots, in the log's time."""
+
+    @_builtins.property
+    def interactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Interaction]:
+        """Further products of features."""
+
+    def __init__(
+        self,
+        *,
+        floor: _builtins.float = ...,
+        control_share: _builtins.float = ...,
         gamma: _builtins.float = ...,
         publish_every: _builtins.int = ...,
         prior: Global___SegmentsPolicy | None = ...,
+        shares: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        publish_after: _duration_pb2.Duration | None = ...,
+        explorer: Global___Explorer.ValueType = ...,
+        learner: Global___LearnerType.ValueType = ...,
+        epsilon: _builtins.float = ...,
+        temperature: _builtins.float = ...,
+        n_models: _builtins.int = ...,
+        n_first: _builtins.int = ...,
+        learning_rate: _builtins.float = ...,
+        interactions: _abc.Iterable[Global___Interaction] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["prior", b"prior"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["prior", b"prior", "publish_after", b"publish_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "floor", b"floor", "gamma", b"gamma", "prior", b"prior", "publish_every", b"publish_every"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_share", b"control_share", "epsilon", b"epsilon", "explorer", b"explorer", "floor", b"floor", "gamma", b"gamma", "interactions", b"interactions", "learner", b"learner", "learning_rate", b"learning_rate", "n_first", b"n_first", "n_models", b"n_models", "prior", b"prior", "publish_after", b"publish_after", "publish_every", b"publish_every", "shares", b"shares", "temperature", b"temperature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1322,23 +2002,51 @@ class RewardTerm(_message.Message):
 
     METRIC_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    AGGREGATION_FIELD_NUMBER: _builtins.int
     metric: _builtins.str
     """The metric."""
     weight: _builtins.float
-    """Its weight; weights sum to 1 at most."""
+    """Its weight; a cost has a negative one."""
+    aggregation: Global___Aggregation.ValueType
+    """What several outcomes of one assignment come to."""
     def __init__(
         self,
         *,
         metric: _builtins.str = ...,
         weight: _builtins.float = ...,
+        aggregation: Global___Aggregation.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metric", b"metric", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "metric", b"metric", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RewardTerm: _TypeAlias = RewardTerm  # noqa: Y015
+
+@_typing.final
+class Candidates(_message.Message):
+    """Candidates declares that requests bring variants along."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContextField]:
+        """What a policy may know of each."""
+
+    def __init__(
+        self,
+        *,
+        features: _abc.Iterable[Global___ContextField] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["features", b"features"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Candidates: _TypeAlias = Candidates  # noqa: Y015
 
 @_typing.final
 class ExperimentState(_message.Message):
@@ -1356,6 +2064,8 @@ class ExperimentState(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     STEP_AT_FIELD_NUMBER: _builtins.int
     TRAFFIC_FIELD_NUMBER: _builtins.int
+    SHADOW_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
     status: Global___Status.ValueType
     """Where it is in its life."""
     revision: _builtins.int
@@ -1372,6 +2082,10 @@ class ExperimentState(_message.Message):
     """The ramp's current step, from 0; -1 where it was rolled back."""
     traffic: _builtins.float
     """The share of units that is in now."""
+    shadow_snapshot: _builtins.str
+    """The shadow policy's live learned state: SHA-256 in hex, or empty."""
+    pinned: _builtins.bool
+    """Whether the snapshot stays the live one whatever is learned."""
     @_builtins.property
     def experiment(self) -> Global___Experiment:
         """The experiment as last applied."""
@@ -1393,10 +2107,12 @@ class ExperimentState(_message.Message):
         step: _builtins.int = ...,
         step_at: _timestamp_pb2.Timestamp | None = ...,
         traffic: _builtins.float = ...,
+        shadow_snapshot: _builtins.str = ...,
+        pinned: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "step_at", b"step_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draw_key", b"draw_key", "epoch", b"epoch", "etag", b"etag", "experiment", b"experiment", "revision", b"revision", "snapshot", b"snapshot", "status", b"status", "step", b"step", "step_at", b"step_at", "traffic", b"traffic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draw_key", b"draw_key", "epoch", b"epoch", "etag", b"etag", "experiment", b"experiment", "pinned", b"pinned", "revision", b"revision", "shadow_snapshot", b"shadow_snapshot", "snapshot", b"snapshot", "status", b"status", "step", b"step", "step_at", b"step_at", "traffic", b"traffic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,19 +22,40 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61rmlift/v1/learning.proto\x12\narmlift.v1\"P\n\x16PublishSnapshotRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08snapshot\x18\x03 \x01(\t\"\x19\n\x17PublishSnapshotResponse2m\n\x0fLearningService\x12Z\n\x0fPublishSnapshot\x12\".armlift.v1.PublishSnapshotRequest\x1a#.armlift.v1.PublishSnapshotResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61rmlift/v1/learning.proto\x12\narmlift.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n\x16PublishSnapshotRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08snapshot\x18\x03 \x01(\t\x12\x11\n\tis_shadow\x18\x04 \x01(\x08\"\x19\n\x17PublishSnapshotResponse\"@\n\x14ListSnapshotsRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x11\n\tis_shadow\x18\x02 \x01(\x08\"W\n\x15ListSnapshotsResponse\x12.\n\tsnapshots\x18\x01 \x03(\x0b\x32\x1b.armlift.v1.SnapshotSummary\x12\x0e\n\x06pinned\x18\x02 \x01(\x08\"\xd7\x01\n\x0fSnapshotSummary\x12\x0c\n\x04hash\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x0e\n\x06parent\x18\x03 \x01(\t\x12\x11\n\tn_rewards\x18\x04 \x01(\x04\x12\x0e\n\x06n_warm\x18\x05 \x01(\x04\x12.\n\nlearned_to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07library\x18\x07 \x01(\t\x12\x11\n\targuments\x18\x08 \x03(\t\x12\x0f\n\x07is_live\x18\t \x01(\x08\x12\x0f\n\x07n_bytes\x18\n \x01(\x04\"j\n\x12PinSnapshotRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"D\n\x13PinSnapshotResponse\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1b.armlift.v1.SnapshotSummary\"Z\n\x14UnpinSnapshotRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"F\n\x15UnpinSnapshotResponse\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1b.armlift.v1.SnapshotSummary\"\x7f\n\x10WarmStartRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0b\x32\x18.armlift.v1.LearnedState\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"q\n\x0cLearnedState\x12\x0c\n\x04\x62lob\x18\x01 \x01(\x0c\x12\x11\n\tn_lessons\x18\x02 \x01(\x04\x12\x0f\n\x07library\x18\x03 \x01(\t\x12\x11\n\targuments\x18\x04 \x03(\t\x12\x0e\n\x06schema\x18\x05 \x01(\t\x12\x0c\n\x04hash\x18\x06 \x01(\t\"B\n\x11WarmStartResponse\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1b.armlift.v1.SnapshotSummary2\xb3\x03\n\x0fLearningService\x12Z\n\x0fPublishSnapshot\x12\".armlift.v1.PublishSnapshotRequest\x1a#.armlift.v1.PublishSnapshotResponse\x12T\n\rListSnapshots\x12 .armlift.v1.ListSnapshotsRequest\x1a!.armlift.v1.ListSnapshotsResponse\x12N\n\x0bPinSnapshot\x12\x1e.armlift.v1.PinSnapshotRequest\x1a\x1f.armlift.v1.PinSnapshotResponse\x12T\n\rUnpinSnapshot\x12 .armlift.v1.UnpinSnapshotRequest\x1a!.armlift.v1.UnpinSnapshotResponse\x12H\n\tWarmStart\x12\x1c.armlift.v1.WarmStartRequest\x1a\x1d.armlift.v1.WarmStartResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'armlift.v1.learning_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PUBLISHSNAPSHOTREQUEST']._serialized_start=41
-  _globals['_PUBLISHSNAPSHOTREQUEST']._serialized_end=121
-  _globals['_PUBLISHSNAPSHOTRESPONSE']._serialized_start=123
-  _globals['_PUBLISHSNAPSHOTRESPONSE']._serialized_end=148
-  _globals['_LEARNINGSERVICE']._serialized_start=150
-  _globals['_LEARNINGSERVICE']._serialized_end=259
+  _globals['_PUBLISHSNAPSHOTREQUEST']._serialized_start=74
+  _globals['_PUBLISHSNAPSHOTREQUEST']._serialized_end=173
+  _globals['_PUBLISHSNAPSHOTRESPONSE']._serialized_start=175
+  _globals['_PUBLISHSNAPSHOTRESPONSE']._serialized_end=200
+  _globals['_LISTSNAPSHOTSREQUEST']._serialized_start=202
+  _globals['_LISTSNAPSHOTSREQUEST']._serialized_end=266
+  _globals['_LISTSNAPSHOTSRESPONSE']._serialized_start=268
+  _globals['_LISTSNAPSHOTSRESPONSE']._serialized_end=355
+  _globals['_SNAPSHOTSUMMARY']._serialized_start=358
+  _globals['_SNAPSHOTSUMMARY']._serialized_end=573
+  _globals['_PINSNAPSHOTREQUEST']._serialized_start=575
+  _globals['_PINSNAPSHOTREQUEST']._serialized_end=681
+  _globals['_PINSNAPSHOTRESPONSE']._serialized_start=683
+  _globals['_PINSNAPSHOTRESPONSE']._serialized_end=751
+  _globals['_UNPINSNAPSHOTREQUEST']._serialized_start=753
+  _globals['_UNPINSNAPSHOTREQUEST']._serialized_end=843
+  _globals['_UNPINSNAPSHOTRESPONSE']._serialized_start=845
+  _globals['_UNPINSNAPSHOTRESPONSE']._serialized_end=915
+  _globals['_WARMSTARTREQUEST']._serialized_start=917
+  _globals['_WARMSTARTREQUEST']._serialized_end=1044
+  _globals['_LEARNEDSTATE']._serialized_start=1046
+  _globals['_LEARNEDSTATE']._serialized_end=1159
+  _globals['_WARMSTARTRESPONSE']._serialized_start=1161
+  _globals['_WARMSTARTRESPONSE']._serialized_end=1227
+  _globals['_LEARNINGSERVICE']._serialized_start=1230
+  _globals['_LEARNINGSERVICE']._serialized_end=1665
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -25,22 +28,26 @@ class PublishSnapshotRequest(_message.Message):
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
+    IS_SHADOW_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
     """The experiment that it was learned for."""
     epoch: _builtins.int
     """The epoch that it was learned in."""
     snapshot: _builtins.str
     """SHA-256 of its content in hex."""
+    is_shadow: _builtins.bool
+    """Whether it is the shadow policy's."""
     def __init__(
         self,
         *,
         experiment_id: _builtins.str = ...,
         epoch: _builtins.int = ...,
         snapshot: _builtins.str = ...,
+        is_shadow: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "experiment_id", b"experiment_id", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "experiment_id", b"experiment_id", "is_shadow", b"is_shadow", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -62,3 +69,347 @@ class PublishSnapshotResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PublishSnapshotResponse: _TypeAlias = PublishSnapshotResponse  # noqa: Y015
+
+@_typing.final
+class ListSnapshotsRequest(_message.Message):
+    """ListSnapshotsRequest names the experiment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    IS_SHADOW_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """The experiment."""
+    is_shadow: _builtins.bool
+    """Whether the shadow policy's are asked for."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        is_shadow: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "is_shadow", b"is_shadow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSnapshotsRequest: _TypeAlias = ListSnapshotsRequest  # noqa: Y015
+
+@_typing.final
+class ListSnapshotsResponse(_message.Message):
+    """ListSnapshotsResponse holds the latest ten, the latest first, and the live one if it is older."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOTS_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
+    pinned: _builtins.bool
+    """Whether the live one stays so whatever is learned."""
+    @_builtins.property
+    def snapshots(self) -> _containers.RepeatedCompositeFieldContainer[Global___SnapshotSummary]:
+        """The snapshots."""
+
+    def __init__(
+        self,
+        *,
+        snapshots: _abc.Iterable[Global___SnapshotSummary] | None = ...,
+        pinned: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "snapshots", b"snapshots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSnapshotsResponse: _TypeAlias = ListSnapshotsResponse  # noqa: Y015
+
+@_typing.final
+class SnapshotSummary(_message.Message):
+    """SnapshotSummary says what a snapshot is, without what was learned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    N_REWARDS_FIELD_NUMBER: _builtins.int
+    N_WARM_FIELD_NUMBER: _builtins.int
+    LEARNED_TO_FIELD_NUMBER: _builtins.int
+    LIBRARY_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    IS_LIVE_FIELD_NUMBER: _builtins.int
+    N_BYTES_FIELD_NUMBER: _builtins.int
+    hash: _builtins.str
+    """SHA-256 of its content in hex."""
+    epoch: _builtins.int
+    """The epoch that it was learned in."""
+    parent: _builtins.str
+    """The snapshot that it was learned on top of; empty for none."""
+    n_rewards: _builtins.int
+    """How many rewards it learned from."""
+    n_warm: _builtins.int
+    """How many lessons it was given before the start."""
+    library: _builtins.str
+    """Name and version of what computed it."""
+    is_live: _builtins.bool
+    """Whether it answers requests now."""
+    n_bytes: _builtins.int
+    """How many bytes it has."""
+    @_builtins.property
+    def learned_to(self) -> _timestamp_pb2.Timestamp:
+        """When the last of its rewards matured."""
+
+    @_builtins.property
+    def arguments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What that was configured with."""
+
+    def __init__(
+        self,
+        *,
+        hash: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        parent: _builtins.str = ...,
+        n_rewards: _builtins.int = ...,
+        n_warm: _builtins.int = ...,
+        learned_to: _timestamp_pb2.Timestamp | None = ...,
+        library: _builtins.str = ...,
+        arguments: _abc.Iterable[_builtins.str] | None = ...,
+        is_live: _builtins.bool = ...,
+        n_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["learned_to", b"learned_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "epoch", b"epoch", "hash", b"hash", "is_live", b"is_live", "learned_to", b"learned_to", "library", b"library", "n_bytes", b"n_bytes", "n_rewards", b"n_rewards", "n_warm", b"n_warm", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SnapshotSummary: _TypeAlias = SnapshotSummary  # noqa: Y015
+
+@_typing.final
+class PinSnapshotRequest(_message.Message):
+    """PinSnapshotRequest names the snapshot to go back to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """The experiment."""
+    snapshot: _builtins.str
+    """SHA-256 of its content in hex, or at least its first six digits."""
+    etag: _builtins.str
+    """The experiment's etag; empty: whatever it is."""
+    actor: _builtins.str
+    """Who asks."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        snapshot: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "etag", b"etag", "experiment_id", b"experiment_id", "reason", b"reason", "snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinSnapshotRequest: _TypeAlias = PinSnapshotRequest  # noqa: Y015
+
+@_typing.final
+class PinSnapshotResponse(_message.Message):
+    """PinSnapshotResponse says what answers now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def snapshot(self) -> Global___SnapshotSummary:
+        """The snapshot."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: Global___SnapshotSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinSnapshotResponse: _TypeAlias = PinSnapshotResponse  # noqa: Y015
+
+@_typing.final
+class UnpinSnapshotRequest(_message.Message):
+    """UnpinSnapshotRequest names the experiment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """The experiment."""
+    etag: _builtins.str
+    """The experiment's etag; empty: whatever it is."""
+    actor: _builtins.str
+    """Who asks."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "etag", b"etag", "experiment_id", b"experiment_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnpinSnapshotRequest: _TypeAlias = UnpinSnapshotRequest  # noqa: Y015
+
+@_typing.final
+class UnpinSnapshotResponse(_message.Message):
+    """UnpinSnapshotResponse says what answers now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def snapshot(self) -> Global___SnapshotSummary:
+        """The snapshot; unset where nothing was learned yet."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: Global___SnapshotSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnpinSnapshotResponse: _TypeAlias = UnpinSnapshotResponse  # noqa: Y015
+
+@_typing.final
+class WarmStartRequest(_message.Message):
+    """WarmStartRequest brings learned state for a draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """The experiment."""
+    etag: _builtins.str
+    """The experiment's etag; empty: whatever it is."""
+    actor: _builtins.str
+    """Who asks."""
+    reason: _builtins.str
+    """Why, and where it comes from."""
+    @_builtins.property
+    def state(self) -> Global___LearnedState:
+        """The learned state."""
+
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        state: Global___LearnedState | None = ...,
+        etag: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "etag", b"etag", "experiment_id", b"experiment_id", "reason", b"reason", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WarmStartRequest: _TypeAlias = WarmStartRequest  # noqa: Y015
+
+@_typing.final
+class LearnedState(_message.Message):
+    """LearnedState is a snapshot that was learned elsewhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOB_FIELD_NUMBER: _builtins.int
+    N_LESSONS_FIELD_NUMBER: _builtins.int
+    LIBRARY_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    blob: _builtins.bytes
+    """What the policy writes."""
+    n_lessons: _builtins.int
+    """How many lessons it learned from."""
+    library: _builtins.str
+    """Name and version of what computed it."""
+    schema: _builtins.str
+    """Digest of the fields, variants and reward that it understands."""
+    hash: _builtins.str
+    """SHA-256 of what the policy writes in hex: what was changed on its way is refused."""
+    @_builtins.property
+    def arguments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What that was configured with."""
+
+    def __init__(
+        self,
+        *,
+        blob: _builtins.bytes = ...,
+        n_lessons: _builtins.int = ...,
+        library: _builtins.str = ...,
+        arguments: _abc.Iterable[_builtins.str] | None = ...,
+        schema: _builtins.str = ...,
+        hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "blob", b"blob", "hash", b"hash", "library", b"library", "n_lessons", b"n_lessons", "schema", b"schema"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LearnedState: _TypeAlias = LearnedState  # noqa: Y015
+
+@_typing.final
+class WarmStartResponse(_message.Message):
+    """WarmStartResponse says what answers from the start on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def snapshot(self) -> Global___SnapshotSummary:
+        """The snapshot."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: Global___SnapshotSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WarmStartResponse: _TypeAlias = WarmStartResponse  # noqa: Y015

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LearningServiceStub(object):
-    """LearningService is the door between the learner process and the server.
+    """LearningService is the door between the learner process and the server, and to what was learned.
     """
 
     def __init__(self, channel):
@@ -40,14 +40,62 @@ class LearningServiceStub(object):
                 request_serializer=armlift_dot_v1_dot_learning__pb2.PublishSnapshotRequest.SerializeToString,
                 response_deserializer=armlift_dot_v1_dot_learning__pb2.PublishSnapshotResponse.FromString,
                 _registered_method=True)
+        self.ListSnapshots = channel.unary_unary(
+                '/armlift.v1.LearningService/ListSnapshots',
+                request_serializer=armlift_dot_v1_dot_learning__pb2.ListSnapshotsRequest.SerializeToString,
+                response_deserializer=armlift_dot_v1_dot_learning__pb2.ListSnapshotsResponse.FromString,
+                _registered_method=True)
+        self.PinSnapshot = channel.unary_unary(
+                '/armlift.v1.LearningService/PinSnapshot',
+                request_serializer=armlift_dot_v1_dot_learning__pb2.PinSnapshotRequest.SerializeToString,
+                response_deserializer=armlift_dot_v1_dot_learning__pb2.PinSnapshotResponse.FromString,
+                _registered_method=True)
+        self.UnpinSnapshot = channel.unary_unary(
+                '/armlift.v1.LearningService/UnpinSnapshot',
+                request_serializer=armlift_dot_v1_dot_learning__pb2.UnpinSnapshotRequest.SerializeToString,
+                response_deserializer=armlift_dot_v1_dot_learning__pb2.UnpinSnapshotResponse.FromString,
+                _registered_method=True)
+        self.WarmStart = channel.unary_unary(
+                '/armlift.v1.LearningService/WarmStart',
+                request_serializer=armlift_dot_v1_dot_learning__pb2.WarmStartRequest.SerializeToString,
+                response_deserializer=armlift_dot_v1_dot_learning__pb2.WarmStartResponse.FromString,
+                _registered_method=True)
 
 
 class LearningServiceServicer(object):
-    """LearningService is the door between the learner process and the server.
+    """LearningService is the door between the learner process and the server, and to what was learned.
     """
 
     def PublishSnapshot(self, request, context):
         """PublishSnapshot asks the server to verify a stored snapshot and to make it the live one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSnapshots(self, request, context):
+        """ListSnapshots reads the latest snapshots of an experiment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinSnapshot(self, request, context):
+        """PinSnapshot makes an earlier snapshot the live one, and keeps it so until it is unpinned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpinSnapshot(self, request, context):
+        """UnpinSnapshot makes the latest snapshot the live one, and follows the learner again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WarmStart(self, request, context):
+        """WarmStart gives a draft learned state to begin with.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +109,26 @@ def add_LearningServiceServicer_to_server(servicer, server):
                     request_deserializer=armlift_dot_v1_dot_learning__pb2.PublishSnapshotRequest.FromString,
                     response_serializer=armlift_dot_v1_dot_learning__pb2.PublishSnapshotResponse.SerializeToString,
             ),
+            'ListSnapshots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSnapshots,
+                    request_deserializer=armlift_dot_v1_dot_learning__pb2.ListSnapshotsRequest.FromString,
+                    response_serializer=armlift_dot_v1_dot_learning__pb2.ListSnapshotsResponse.SerializeToString,
+            ),
+            'PinSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinSnapshot,
+                    request_deserializer=armlift_dot_v1_dot_learning__pb2.PinSnapshotRequest.FromString,
+                    response_serializer=armlift_dot_v1_dot_learning__pb2.PinSnapshotResponse.SerializeToString,
+            ),
+            'UnpinSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpinSnapshot,
+                    request_deserializer=armlift_dot_v1_dot_learning__pb2.UnpinSnapshotRequest.FromString,
+                    response_serializer=armlift_dot_v1_dot_learning__pb2.UnpinSnapshotResponse.SerializeToString,
+            ),
+            'WarmStart': grpc.unary_unary_rpc_method_handler(
+                    servicer.WarmStart,
+                    request_deserializer=armlift_dot_v1_dot_learning__pb2.WarmStartRequest.FromString,
+                    response_serializer=armlift_dot_v1_dot_learning__pb2.WarmStartResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'armlift.v1.LearningService', rpc_method_handlers)
@@ -70,7 +138,7 @@ def add_LearningServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LearningService(object):
-    """LearningService is the door between the learner process and the server.
+    """LearningService is the door between the learner process and the server, and to what was learned.
     """
 
     @staticmethod
@@ -90,6 +158,114 @@ class LearningService(object):
             '/armlift.v1.LearningService/PublishSnapshot',
             armlift_dot_v1_dot_learning__pb2.PublishSnapshotRequest.SerializeToString,
             armlift_dot_v1_dot_learning__pb2.PublishSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSnapshots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/armlift.v1.LearningService/ListSnapshots',
+            armlift_dot_v1_dot_learning__pb2.ListSnapshotsRequest.SerializeToString,
+            armlift_dot_v1_dot_learning__pb2.ListSnapshotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/armlift.v1.LearningService/PinSnapshot',
+            armlift_dot_v1_dot_learning__pb2.PinSnapshotRequest.SerializeToString,
+            armlift_dot_v1_dot_learning__pb2.PinSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpinSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/armlift.v1.LearningService/UnpinSnapshot',
+            armlift_dot_v1_dot_learning__pb2.UnpinSnapshotRequest.SerializeToString,
+            armlift_dot_v1_dot_learning__pb2.UnpinSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WarmStart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/armlift.v1.LearningService/WarmStart',
+            armlift_dot_v1_dot_learning__pb2.WarmStartRequest.SerializeToString,
+            armlift_dot_v1_dot_learning__pb2.WarmStartResponse.FromString,
             options,
             channel_credentials,
             insecure,

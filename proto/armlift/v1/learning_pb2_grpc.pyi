@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LearningServiceStub:
-    """LearningService is the door between the learner process and the server."""
+    """LearningService is the door between the learner process and the server, and to what was learned."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -35,17 +35,33 @@ class LearningServiceStub:
     def __new__(cls, channel: _aio.Channel) -> LearningServiceAsyncStub: ...
     PublishSnapshot: _grpc.UnaryUnaryMultiCallable[_learning_pb2.PublishSnapshotRequest, _learning_pb2.PublishSnapshotResponse]
     """PublishSnapshot asks the server to verify a stored snapshot and to make it the live one."""
+    ListSnapshots: _grpc.UnaryUnaryMultiCallable[_learning_pb2.ListSnapshotsRequest, _learning_pb2.ListSnapshotsResponse]
+    """ListSnapshots reads the latest snapshots of an experiment."""
+    PinSnapshot: _grpc.UnaryUnaryMultiCallable[_learning_pb2.PinSnapshotRequest, _learning_pb2.PinSnapshotResponse]
+    """PinSnapshot makes an earlier snapshot the live one, and keeps it so until it is unpinned."""
+    UnpinSnapshot: _grpc.UnaryUnaryMultiCallable[_learning_pb2.UnpinSnapshotRequest, _learning_pb2.UnpinSnapshotResponse]
+    """UnpinSnapshot makes the latest snapshot the live one, and follows the learner again."""
+    WarmStart: _grpc.UnaryUnaryMultiCallable[_learning_pb2.WarmStartRequest, _learning_pb2.WarmStartResponse]
+    """WarmStart gives a draft learned state to begin with."""
 
 @_typing.type_check_only
 class LearningServiceAsyncStub(LearningServiceStub):
-    """LearningService is the door between the learner process and the server."""
+    """LearningService is the door between the learner process and the server, and to what was learned."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PublishSnapshot: _aio.UnaryUnaryMultiCallable[_learning_pb2.PublishSnapshotRequest, _learning_pb2.PublishSnapshotResponse]  # type: ignore[assignment]
     """PublishSnapshot asks the server to verify a stored snapshot and to make it the live one."""
+    ListSnapshots: _aio.UnaryUnaryMultiCallable[_learning_pb2.ListSnapshotsRequest, _learning_pb2.ListSnapshotsResponse]  # type: ignore[assignment]
+    """ListSnapshots reads the latest snapshots of an experiment."""
+    PinSnapshot: _aio.UnaryUnaryMultiCallable[_learning_pb2.PinSnapshotRequest, _learning_pb2.PinSnapshotResponse]  # type: ignore[assignment]
+    """PinSnapshot makes an earlier snapshot the live one, and keeps it so until it is unpinned."""
+    UnpinSnapshot: _aio.UnaryUnaryMultiCallable[_learning_pb2.UnpinSnapshotRequest, _learning_pb2.UnpinSnapshotResponse]  # type: ignore[assignment]
+    """UnpinSnapshot makes the latest snapshot the live one, and follows the learner again."""
+    WarmStart: _aio.UnaryUnaryMultiCallable[_learning_pb2.WarmStartRequest, _learning_pb2.WarmStartResponse]  # type: ignore[assignment]
+    """WarmStart gives a draft learned state to begin with."""
 
 class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
-    """LearningService is the door between the learner process and the server."""
+    """LearningService is the door between the learner process and the server, and to what was learned."""
 
     @_abc_1.abstractmethod
     def PublishSnapshot(
@@ -54,5 +70,37 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_learning_pb2.PublishSnapshotResponse, _abc.Awaitable[_learning_pb2.PublishSnapshotResponse]]:
         """PublishSnapshot asks the server to verify a stored snapshot and to make it the live one."""
+
+    @_abc_1.abstractmethod
+    def ListSnapshots(
+        self,
+        request: _learning_pb2.ListSnapshotsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learning_pb2.ListSnapshotsResponse, _abc.Awaitable[_learning_pb2.ListSnapshotsResponse]]:
+        """ListSnapshots reads the latest snapshots of an experiment."""
+
+    @_abc_1.abstractmethod
+    def PinSnapshot(
+        self,
+        request: _learning_pb2.PinSnapshotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learning_pb2.PinSnapshotResponse, _abc.Awaitable[_learning_pb2.PinSnapshotResponse]]:
+        """PinSnapshot makes an earlier snapshot the live one, and keeps it so until it is unpinned."""
+
+    @_abc_1.abstractmethod
+    def UnpinSnapshot(
+        self,
+        request: _learning_pb2.UnpinSnapshotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learning_pb2.UnpinSnapshotResponse, _abc.Awaitable[_learning_pb2.UnpinSnapshotResponse]]:
+        """UnpinSnapshot makes the latest snapshot the live one, and follows the learner again."""
+
+    @_abc_1.abstractmethod
+    def WarmStart(
+        self,
+        request: _learning_pb2.WarmStartRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learning_pb2.WarmStartResponse, _abc.Awaitable[_learning_pb2.WarmStartResponse]]:
+        """WarmStart gives a draft learned state to begin with."""
 
 def add_LearningServiceServicer_to_server(servicer: LearningServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

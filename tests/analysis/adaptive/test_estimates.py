@@ -7,7 +7,8 @@ from analysis.adaptive import estimates, weighting
 from analysis.adaptive.means import Mean, interval
 from analysis.adaptive.weighting import Weighting
 from analysis.estimate import Holds, Scale, Validity
-from engine.experiments import Looking, Metric, MetricKind, Plan
+from engine.experiments import Looking, Plan
+from engine.metrics import Metric, MetricKind
 from tests.analysis.adaptive import worlds
 
 EVEN = np.array([[0.5, 0.5]])

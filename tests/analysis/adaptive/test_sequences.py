@@ -7,7 +7,8 @@ from analysis import adaptive
 from analysis.adaptive import estimates, sequences
 from analysis.estimate import Holds
 from analysis.sequential import asymptotic
-from engine.experiments import Metric, MetricKind, Plan
+from engine.experiments import Plan
+from engine.metrics import Metric, MetricKind
 from tests.analysis.adaptive import worlds
 
 

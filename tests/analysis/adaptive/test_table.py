@@ -13,18 +13,8 @@ from analysis.document import Word
 from analysis.logs import crediting, frames, metrics
 from analysis.logs.simple_log import START, simple_log
 from analysis.texts import Text
-from engine.experiments import (
-    Better,
-    ContextField,
-    Experiment,
-    FieldType,
-    Looking,
-    Metric,
-    MetricKind,
-    Plan,
-    RewardTerm,
-    Variant,
-)
+from engine.experiments import ContextField, Experiment, FieldType, Looking, Plan, Variant
+from engine.metrics import Better, Metric, MetricKind, RewardTerm
 from engine.specs import ContextualSpec, ThompsonSpec
 
 CLICK = Metric("click", window=timedelta(days=1))

@@ -11,7 +11,8 @@ from analysis import adaptive
 from analysis.logs import frames
 from analysis.logs.frames import Frame
 from analysis.logs.metrics import Sample
-from engine.experiments import Experiment, Metric, Plan, RewardTerm, Variant
+from engine.experiments import Experiment, Plan, Variant
+from engine.metrics import Metric, RewardTerm
 from engine.specs import ContextualSpec, ThompsonSpec
 from tests.analysis.conftest import Log
 

@@ -6,7 +6,8 @@ from analysis.checks import balance
 from analysis.logs import frames
 from analysis.logs.simple_log import simple_log
 from analysis.texts import text
-from engine.experiments import Experiment, Metric, Variant
+from engine.experiments import Experiment, Variant
+from engine.metrics import Metric
 from engine.specs import FixedSpec, ThompsonSpec
 
 TITLE = text("balance.groups")

@@ -8,15 +8,8 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from analysis.checks import bias
 from analysis.logs import crediting, frames
-from engine.experiments import (
-    ContextField,
-    Experiment,
-    ExposureRule,
-    FieldType,
-    Metric,
-    MetricKind,
-    Variant,
-)
+from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Variant
+from engine.metrics import Metric, MetricKind
 
 METRICS = (Metric("buy", window=timedelta(days=3)), Metric("spent", kind=MetricKind.REVENUE))
 CONTEXT = (

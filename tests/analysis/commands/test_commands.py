@@ -9,8 +9,9 @@ from analysis.commands.report import report
 from engine import lifecycle
 from engine.clock import EPOCH
 from engine.errors import StoreUnavailable, UnknownExperiment
-from engine.experiments import Experiment, Metric, Status, Variant
+from engine.experiments import Experiment, Status, Variant
 from engine.lifecycle import Author
+from engine.metrics import Metric
 from engine.storage import open_store
 
 AUTHOR = Author("test", "because", EPOCH)

@@ -9,7 +9,7 @@ from analysis.estimate import Estimate, Scale, Validity
 from analysis.lifts.cells import Cells, Shape
 from analysis.lifts.moments import Moments
 from analysis.texts import text
-from engine.experiments import Better
+from engine.metrics import Better
 
 ESTIMAND = text("method.none")
 

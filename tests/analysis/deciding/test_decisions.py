@@ -8,7 +8,8 @@ from analysis.deciding import decisions, multiplicity
 from analysis.document import MetricReport, Row, Table, Word
 from analysis.estimate import Estimate, Holds, Scale, Validity, not_evaluable
 from analysis.texts import text
-from engine.experiments import Better, Experiment, Looking, Metric, Plan, Role, Variant
+from engine.experiments import Experiment, Looking, Plan, Variant
+from engine.metrics import Better, Metric, Role
 
 NO_WORDS = text("method.none")
 VALUE = Estimate(1.0, 0.9, 1.1, 900, NO_WORDS, NO_WORDS)

@@ -10,7 +10,7 @@ from analysis.deciding import guardrails
 from analysis.document import Row, Word
 from analysis.estimate import Estimate, Holds, Scale, Validity, not_evaluable
 from analysis.texts import text
-from engine.experiments import Better
+from engine.metrics import Better
 
 NO_WORDS = text("method.none")
 

@@ -10,7 +10,8 @@ from analysis.deciding.novelty import Days
 from analysis.estimate import Scale
 from analysis.lifts.moments import Moments
 from analysis.logs import crediting, frames
-from engine.experiments import Experiment, Metric, MetricKind, Variant
+from engine.experiments import Experiment, Variant
+from engine.metrics import Metric, MetricKind
 
 METRIC = Metric("buy", window=timedelta(days=8))
 SPENT = Metric("spent", kind=MetricKind.REVENUE, window=timedelta(days=8))

@@ -12,7 +12,8 @@ from analysis.document import Word
 from analysis.estimate import Scale
 from analysis.logs.metrics import Sample
 from engine.columns import encoded
-from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
+from engine.metrics import Metric, MetricKind
 
 METRIC = Metric("buy", window=timedelta(days=7))
 REVENUE = Metric("spent", kind=MetricKind.REVENUE)

@@ -15,7 +15,8 @@ from analysis.factors import contrasts, factorial, picking
 from analysis.factors.best import best
 from analysis.lifts import lift
 from analysis.lifts.cells import Shape, side
-from engine.experiments import Better, Factor
+from engine.experiments import Factor
+from engine.metrics import Better
 from tests.analysis.making_cells import cells, of_columns, shares
 
 TWO = (Factor("headline", ("plain", "urgent")), Factor("image", ("empty", "people")))

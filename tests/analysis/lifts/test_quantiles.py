@@ -12,7 +12,7 @@ from analysis.lifts import quantiles
 from analysis.lifts.cells import side
 from analysis.logs.crediting import Counted
 from analysis.logs.metrics import Sample
-from engine.experiments import Metric, MetricKind
+from engine.metrics import Metric, MetricKind
 
 A, B = side(2, [0]), side(2, [1])
 RUNS = 400

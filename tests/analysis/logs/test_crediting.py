@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from analysis.designs import fixed
 from analysis.logs import crediting, frames
 from analysis.logs.crediting import Counted, Part
-from engine.experiments import Experiment, ExposureRule, Metric, MetricKind, Variant
+from engine.experiments import Experiment, ExposureRule, Variant
+from engine.metrics import Metric, MetricKind
 from engine.records import DrawKey
 from engine.specs import FixedSpec
 

@@ -17,7 +17,8 @@ from analysis.logs import exporting, frames
 from analysis.logs.parquet_source import ParquetSource, open_log
 from engine.columns import Coded
 from engine.errors import InvalidRequest, StoreUnavailable
-from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Metric, MetricKind, Variant
+from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Variant
+from engine.metrics import Metric, MetricKind
 from engine.records import Erasure, Unit
 from engine.specs import FixedSpec
 from engine.storage import open_store

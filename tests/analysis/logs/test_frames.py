@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from analysis.logs import crediting, frames, metrics
 from engine.errors import InvalidRequest, UnknownExperiment
-from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Metric, MetricKind, Variant
+from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Variant
+from engine.ledger import RewardLedger
+from engine.metrics import Metric, MetricKind
 from engine.randomness import ONE
 from engine.records import Group
-from engine.rewards import RewardLedger
 from engine.specs import FixedSpec, ThompsonSpec
 
 DAY = timedelta(days=1)
@@ -238,8 +239,9 @@ EVENTS = st.lists(
 @given(EVENTS)
 def test_a_bandits_outcomes_are_credited_as_the_engine_credits_them(new_log, events):
     # The learner's ledger pairs each draw of the policy with its reward; the frame must find the same ones.
-    window = timedelta(days=2)
-    log = new_log(replace(BANDIT, metrics=(Metric("click", window=window),), policy=ThompsonSpec()))
+    # What comes at the last moment of a window is there before its row matures, because of the grace.
+    clicks, grace = (Metric("click", window=timedelta(days=2)),), timedelta(hours=1)
+    log = new_log(replace(BANDIT, metrics=clicks, policy=ThompsonSpec(), grace=grace))
     time, made = 0.0, []
     for what, who, gap in events:
         time += gap / 4
@@ -255,7 +257,7 @@ def test_a_bandits_outcomes_are_credited_as_the_engine_credits_them(new_log, eve
             # Taken back at once: the learner forgets what comes after the row matured, and a report does not.
             log.observe(f"unit {who}", "click", time, void_of=log.observe(f"unit {who}", "click", time))
     log.end(time + 50)
-    ledger = RewardLedger(log.experiment, log.state.epoch)
+    ledger = RewardLedger(log.experiment)
     rewards = {
         reward.assignment.assignment_id: reward.value for entry in log.store.entries() for reward in ledger.feed(entry)
     }

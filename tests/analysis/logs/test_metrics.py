@@ -13,7 +13,8 @@ from analysis.logs import crediting, frames, metrics
 from analysis.logs.crediting import Counted
 from analysis.logs.metrics import Sample
 from analysis.pages.languages import load
-from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
+from engine.metrics import Metric, MetricKind
 
 DAY = timedelta(days=1)
 WEEK = 7 * DAY

@@ -13,7 +13,8 @@ from analysis.logs import frames
 from analysis.logs.simple_log import START, simple_log
 from engine.columns import encoded
 from engine.errors import InvalidRequest
-from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Metric, MetricKind, Variant
+from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Variant
+from engine.metrics import Metric, MetricKind
 from engine.randomness import ONE
 from engine.specs import FixedSpec, ThompsonSpec
 

@@ -16,10 +16,11 @@ from analysis.checks import balance
 from analysis.designs import fixed
 from analysis.logs import crediting, frames, metrics
 from analysis.logs.crediting import Counted
-from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Metric, MetricKind, Variant
+from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Variant
 from engine.funnel import Sticky
+from engine.ledger import RewardLedger
+from engine.metrics import Metric, MetricKind
 from engine.records import Reason
-from engine.rewards import RewardLedger
 from engine.specs import ThompsonSpec
 
 DAY = timedelta(days=1)
@@ -201,7 +202,7 @@ def test_the_learner_and_the_report_credit_alike(new_log, exposure, events):
             shown.add(row.assignment_id)
             log.expose(row, time)
     log.end(time + 50)
-    ledger = RewardLedger(log.experiment, log.state.epoch)
+    ledger = RewardLedger(log.experiment)
     learned = {
         reward.assignment.assignment_id: reward.value for entry in log.store.entries() for reward in ledger.feed(entry)
     }

@@ -9,7 +9,8 @@ import pytest
 
 import analysis
 from engine.errors import InvalidRequest
-from engine.experiments import Brief, Experiment, Metric, MetricKind, Variant
+from engine.experiments import Brief, Experiment, Variant
+from engine.metrics import Metric, MetricKind
 from engine.specs import ThompsonSpec
 
 DAY = timedelta(days=1)

@@ -12,7 +12,8 @@ from analysis.lifts.cells import Shape
 from analysis.planning import needs
 from analysis.planning.looking import design
 from analysis.planning.needs import Baseline, Split
-from engine.experiments import Boundary, Experiment, Looking, Metric, Plan, Variant
+from engine.experiments import Boundary, Experiment, Looking, Plan, Variant
+from engine.metrics import Metric
 from engine.specs import FixedSpec
 
 ONCE = Plan(Looking.ONCE)

@@ -7,7 +7,8 @@ from analysis.estimate import Holds, Validity, error_rate, not_evaluable
 from analysis.lifts.cells import side
 from analysis.sequential import Watched, anytime, asymptotic, choice
 from analysis.texts import text
-from engine.experiments import Metric, MetricKind, Plan
+from engine.experiments import Plan
+from engine.metrics import Metric, MetricKind
 from tests.analysis.making_samples import HALVES, MINUS, PLUS, cells, conversions, difference, sample
 
 CLICK = Metric("click")

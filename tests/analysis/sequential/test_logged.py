@@ -2,7 +2,8 @@ import numpy as np
 
 from analysis.logs import frames
 from analysis.sequential import logged
-from engine.experiments import Experiment, Metric, Variant
+from engine.experiments import Experiment, Variant
+from engine.metrics import Metric
 from engine.specs import FixedSpec, ThompsonSpec
 
 VARIANTS = (Variant("a"), Variant("b"), Variant("c"))

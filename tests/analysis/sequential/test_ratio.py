@@ -7,7 +7,8 @@ from analysis.checks import balance
 from analysis.logs import frames
 from analysis.sequential import ratio
 from analysis.texts import text
-from engine.experiments import Experiment, Metric, Variant
+from engine.experiments import Experiment, Variant
+from engine.metrics import Metric
 from engine.specs import FixedSpec
 
 TITLE = text("balance.assigned")

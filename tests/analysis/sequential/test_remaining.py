@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from analysis.sequential import Watched, asymptotic, choice, remaining
-from engine.experiments import Looking, Metric, MetricKind, Plan
+from engine.experiments import Looking, Plan
+from engine.metrics import Metric, MetricKind
 from tests.analysis.making_samples import HALVES, MINUS, PLUS, cells, conversions, difference, sample
 
 CLICK = Metric("click", effect=0.1)

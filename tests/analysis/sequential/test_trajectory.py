@@ -5,7 +5,8 @@ import pytest
 
 from analysis.estimate import Holds, Scale
 from analysis.sequential import Compared, Watched, anytime, lift_over_time
-from engine.experiments import Metric, MetricKind, Plan
+from engine.experiments import Plan
+from engine.metrics import Metric, MetricKind
 from tests.analysis.making_samples import HALVES, MINUS, PLUS, cells, conversions, difference, sample
 
 CLICK = Metric("click")

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from engine.errors import PolicyFailed
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
+from engine.metrics import Metric
 from engine.policies.contextual import ContextualPolicy
 from engine.randomness import ONE, draw, quantise
-from engine.records import Assignment, Context, Reason, Reward, Unit
-from engine.specs import ContextualSpec
+from engine.records import Assignment, Candidate, Context, Reason, Reward, Unit
+from engine.specs import ContextualSpec, Explorer
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 FIELDS = (ContextField("device", FieldType.TEXT), ContextField("visits", FieldType.NUMBER))
@@ -119,7 +120,7 @@ def test_a_bad_value_is_refused_and_the_next_question_answered():
 
 
 def test_what_it_was_configured_with_is_said():
-    policy = ContextualPolicy(replace(EXPERIMENT, policy=ContextualSpec(gamma=25)))
+    policy = ContextualPolicy(replace(EXPERIMENT, policy=ContextualSpec(gamma=25, learning_rate=0.1)))
     assert policy.library == "vowpal-wabbit-next 0.7.0"
     explorer = "--cb_explore_adf --squarecb --gamma_scale 25.0"
     learner = "--cb_type mtr --learning_rate 0.1 -q UA -b 18 --random_seed 0"
@@ -135,3 +136,61 @@ def test_a_greater_gamma_explores_less():
         shares.append(policy.distribution({}, VARIANTS)[1])
     assert shares == sorted(shares)
     assert shares[2] > shares[0] + 0.1
+
+
+def test_candidates_are_learned_from_and_chosen_by_their_features():
+    declared = (ContextField("topic", FieldType.TEXT), ContextField("price", FieldType.NUMBER))
+    experiment = replace(EXPERIMENT, candidates=declared)
+    policy = ContextualPolicy(experiment)
+    rng = np.random.default_rng(7)
+    topics = ("news", "sport")
+    rewards = []
+    for seq in range(500):
+        device = int(rng.integers(2))
+        brought = tuple(Candidate(f"{seq}/{k}", {"topic": topics[k], "price": float(rng.random())}) for k in range(2))
+        chosen = int(rng.integers(2))
+        row = rewarded(seq, {"device": DEVICES[device]}, (), brought[chosen].name, float(chosen == device)).assignment
+        names = tuple(candidate.name for candidate in brought)
+        row = replace(row, eligible=names, distribution=(ONE // 2, ONE // 2), candidates=brought)
+        rewards.append(Reward(row, float(chosen == device), START, 1))
+    policy.learn(rewards)
+    new = [Variant(f"new {topic}", features={"topic": topic}) for topic in topics]
+    for device, best in ((0, 0), (1, 1)):
+        answer = ContextualPolicy(experiment, policy.serialize()).distribution({"device": DEVICES[device]}, new)
+        assert answer[best] > 0.9
+        assert policy.expected_rewards({"device": DEVICES[device]}, new)[best] > 0.7
+
+
+def taught(**spec: object) -> ContextualPolicy:
+    policy = ContextualPolicy(replace(EXPERIMENT, policy=ContextualSpec(**spec)))
+    play(policy, 600, 50, np.random.default_rng(8))
+    return policy
+
+
+def test_contributions_and_the_prediction_without_context_sum_to_the_prediction():
+    policy = taught()
+    context: Context = {"device": DEVICES[0], "visits": 3.0}
+    for variant in VARIANTS:
+        (whole,), (empty,) = (policy.expected_rewards(given, [variant]) for given in (context, {}))
+        moved = policy.contributions(context, variant)
+        assert moved.keys() == {"device", "visits"}
+        assert sum(moved.values()) + empty == pytest.approx(whole, abs=1e-6)
+    assert policy.contributions(context, VARIANTS[0])["device"] > policy.contributions(context, VARIANTS[1])["device"]
+    assert policy.contributions({}, VARIANTS[0]) == {}
+    assert policy.contributions({"device": DEVICES[0]}, VARIANTS[0]).keys() == {"device"}
+
+
+def test_with_products_of_two_fields_a_contribution_is_that_beside_the_other():
+    policy = taught(interactions=(("context", "context", "variant"),))
+    context: Context = {"device": DEVICES[0], "visits": 3.0}
+    without, both = policy.expected_rewards({"visits": 3.0}, VARIANTS), policy.expected_rewards(context, VARIANTS)
+    moved = policy.contributions(context, VARIANTS[0])["device"]
+    assert moved == pytest.approx(both[0] - without[0], abs=1e-6)
+
+
+def test_the_explorer_goes_by_the_expected_rewards():
+    policy = taught(explorer=Explorer.SOFTMAX, temperature=0.2)
+    context: Context = {"device": DEVICES[1], "visits": 3.0}
+    expected = np.array(policy.expected_rewards(context, VARIANTS))
+    softmax = np.exp(expected / 0.2) / np.exp(expected / 0.2).sum()
+    assert policy.distribution(context, VARIANTS) == pytest.approx(softmax, abs=1e-5)

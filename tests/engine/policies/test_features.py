@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import PolicyFailed
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Variant
-from engine.policies.features import BITS, ContextEncoder, schema, squash, variant_features
-from engine.randomness import feature_index
-from engine.records import Context, ContextValue
+from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Variant
+from engine.metrics import Aggregation, Metric, MetricKind, RewardTerm, Role
+from engine.policies.features import BITS, ContextEncoder, readable, schema, squash, understood, variant_features
+from engine.randomness import ONE, feature_index
+from engine.records import Assignment, Candidate, Context, ContextValue, Group, Reason, Reward, Unit
 
 FIELDS = (
     ContextField("visits", FieldType.NUMBER),
@@ -125,15 +127,35 @@ def test_squashing_is_smooth_where_it_begins():
 def test_a_variant_is_its_name_its_features_and_its_levels():
     variant = Variant("a", features={"price": 0.5, "new": False, "tags": ("x", "y")}, levels={"image": "big"})
     indices, values = variant_features(variant)
-    assert values.tolist() == [1.0, 0.5, 1.0, 1.0, 1.0, 1.0]
+    assert values.tolist() == [1.0, 1.0, 0.5, 1.0, 1.0, 1.0]
     assert len(set(indices.tolist())) == 6
     assert variant_features(Variant("b"))[0][0] != indices[0]
+
+
+def test_the_order_in_which_features_were_given_does_not_count():
+    given = {"price": 0.5, "new": False}
+    one, other = (
+        variant_features(Variant("a", features=dict(each))) for each in (given.items(), [*given.items()][::-1])
+    )
+    assert one[0].tolist() == other[0].tolist()
+    assert one[1].tolist() == other[1].tolist()
 
 
 def test_variants_share_what_they_have_in_common():
     first = variant_features(Variant("a", features={"price": 0.5}, levels={"image": "big"}))[0]
     second = variant_features(Variant("b", features={"price": 0.7}, levels={"image": "big"}))[0]
     assert (first == second).tolist() == [False, True, True]
+
+
+def test_what_a_candidate_ought_to_have_and_has_not_is_a_feature():
+    declared = (ContextField("price", FieldType.NUMBER), ContextField("topic", FieldType.TEXT))
+    whole, without = (
+        variant_features(Variant("a", features=given), declared)[0].tolist()
+        for given in ({"price": 0.5, "topic": "x"}, {"price": 0.5})
+    )
+    assert whole[:2] == without[:2]
+    assert whole[2] != without[2]
+    assert variant_features(Variant("a", features={"price": 0.5}))[0].tolist() == without[:2]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, None, {"a": 1}])
@@ -157,6 +179,40 @@ def test_the_schema_depends_on_fields_and_variants():
     assert len({schema(experiment) for experiment in (EXPERIMENT, *others)}) == 7
 
 
+def test_the_schema_depends_on_what_is_rewarded_and_when():
+    clicked, bought = Metric("click"), Metric("basket", MetricKind.REVENUE, cap=100.0)
+    rewarded = replace(
+        EXPERIMENT, metrics=(clicked, bought), reward=(RewardTerm("click", 0.2), RewardTerm("basket", 0.8))
+    )
+    click, basket = rewarded.reward
+
+    def where(metric: Metric) -> Experiment:
+        return replace(rewarded, metrics=(clicked, metric))
+
+    others = [
+        EXPERIMENT,
+        replace(rewarded, reward=(click,)),
+        replace(rewarded, reward=(click, replace(basket, weight=0.7))),
+        replace(rewarded, reward=(click, replace(basket, aggregation=Aggregation.MAX))),
+        replace(rewarded, reward_scale=(-1.0, 1.0)),
+        replace(rewarded, reward_default=0.1),
+        replace(rewarded, grace=timedelta(hours=1)),
+        replace(rewarded, exposure=ExposureRule.REPORTED),
+        replace(rewarded, candidates=()),
+        replace(rewarded, candidates=(ContextField("price", FieldType.NUMBER),)),
+        where(replace(bought, cap=200.0)),
+        where(replace(bought, window=timedelta(days=1))),
+        where(replace(bought, after=timedelta(days=1))),
+        where(replace(bought, range=(0.0, 100.0))),
+        where(replace(bought, of="order")),
+        where(replace(bought, kind=MetricKind.COUNT)),
+    ]
+    assert len({schema(experiment) for experiment in (rewarded, *others)}) == 17
+    report = replace(bought, role=Role.GOAL, effect=0.1, winsor=0.9)
+    assert schema(where(report)) == schema(rewarded)
+    assert schema(replace(rewarded, metrics=(bought, clicked, Metric("other")))) == schema(rewarded)
+
+
 def test_the_schema_depends_on_nothing_that_a_policy_does_not_see():
     same = replace(
         EXPERIMENT, experiment_id="other", metrics=(Metric("buy"),), variants=(Variant("a", "1"), Variant("b"))
@@ -171,3 +227,83 @@ def test_indices_are_pinned():
     assert [index for index, _ in encoded(context)] == [230969, 193538, 226165, 231520]
     assert [index for index, _ in encoded({})] == [3405, 229056, 124946, 148586]
     assert variant_features(Variant("a", levels={"image": "big"}))[0].tolist() == [89430, 219382]
+
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+ROW = Assignment(
+    "hero",
+    "a",
+    Reason.DRAWN,
+    Unit("customer", "7"),
+    AT,
+    AT,
+    is_draw=True,
+    eligible=("a", "b"),
+    distribution=(ONE // 4, 3 * ONE // 4),
+    context={"visits": 1.0, "likes": ("x",)},
+)
+ARTICLES = replace(EXPERIMENT, candidates=(ContextField("price", FieldType.NUMBER),))
+
+
+def reward(**fields) -> Reward:
+    return Reward(replace(ROW, **fields), 1.0, AT, 1)
+
+
+def test_what_is_understood_as_it_is_stays_the_same_object():
+    given = reward()
+    assert understood(given, EXPERIMENT) is given
+    brought = (Candidate("x", {"price": 2.0}), Candidate("y"))
+    given = reward(variant="x", eligible=("x", "y"), candidates=brought)
+    assert understood(given, ARTICLES) is given
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"variant": "gone", "eligible": ("a", "gone")},
+        {"is_draw": False, "eligible": (), "distribution": ()},
+        {"group": Group.CONTROL},
+        {"unit": Unit("customer", "")},
+        {"variant": "x", "eligible": ("x", "a"), "candidates": (Candidate("x"),)},
+    ],
+    ids=[
+        "its variant is gone",
+        "no draw",
+        "the control group",
+        "a forgotten unit",
+        "a candidate, and none are declared",
+    ],
+)
+def test_there_is_nothing_to_learn_of(fields):
+    assert understood(reward(**fields), EXPERIMENT) is None
+
+
+def test_variants_that_are_gone_are_left_out_and_the_propensity_stays():
+    found = understood(reward(eligible=("gone", "a"), distribution=(3 * ONE // 4, ONE // 4)), EXPERIMENT)
+    assert found is not None
+    assert found.assignment.eligible == ("a",)
+    assert found.assignment.propensity == 0.25
+
+
+def test_values_of_another_type_than_today_count_as_missing():
+    fields = (ContextField("visits", FieldType.TEXT), ContextField("likes", FieldType.TEXTS))
+    found = understood(reward(), replace(EXPERIMENT, context=fields))
+    assert found is not None
+    assert found.assignment.context == {"likes": ("x",)}
+    brought = (Candidate("x", {"price": "dear", "old": 1.0}), Candidate("y", {"price": 2.0}))
+    found = understood(reward(variant="x", eligible=("x", "y"), candidates=brought), ARTICLES)
+    assert found is not None
+    assert found.assignment.candidates == (Candidate("x"), Candidate("y", {"price": 2.0}))
+
+
+def test_whatever_is_readable_can_be_encoded():
+    values = [1, 1.5, True, "x", ("a",), ["a"], math.nan, math.inf, None, {"a": 1}, np.float64(0.5), 10**400]
+    for field in FIELDS:
+        for value in values:
+            kept = readable({field.name: value}, FIELDS)
+            if kept:
+                encoded(kept)
+            else:
+                with pytest.raises(PolicyFailed):
+                    one(field.type, value if value is not None else {})
+    assert readable({"visits": np.float64(0.5), "member": 1.0, "old": 1.0}, FIELDS) == {"visits": 0.5}

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from engine.experiments import Experiment, Metric, Variant
+from engine.experiments import Experiment, Variant
+from engine.metrics import Metric
 from engine.policies.fixed import FixedPolicy
 from engine.specs import FixedSpec
 
@@ -31,9 +32,14 @@ def test_the_context_is_not_read():
     assert policy({}).distribution({"age": 3.0}, (A, B)) == policy({}).distribution({}, (A, B))
 
 
+def test_without_weights_the_variants_may_be_any():
+    assert policy({}).distribution({}, [Variant(f"brought along {n}") for n in range(4)]) == (0.25,) * 4
+
+
 def test_what_is_remembered_is_bounded():
     variants = tuple(Variant(str(i)) for i in range(60))
-    fixed = FixedPolicy(Experiment("hero", variants, (Metric("click"),)))
+    spec = FixedSpec({variant.name: 1 / 60 for variant in variants})
+    fixed = FixedPolicy(Experiment("hero", variants, (Metric("click"),), policy=spec))
     for pair in itertools.combinations(variants, 2):
         assert fixed.distribution({}, pair) == (0.5, 0.5)
     assert fixed._over.cache_info().currsize == 1024

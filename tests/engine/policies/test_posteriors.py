@@ -1,4 +1,4 @@
-"""The probability of being best: against closed forms, adaptive quadrature, simulation and itself."""
+"""The best of Beta posteriors: against closed forms, adaptive quadrature, simulation and itself."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from scipy.special import betaln
 from scipy.stats import beta as beta_distribution
 
 from engine.errors import PolicyFailed
-from engine.policies.posteriors import Posterior, probability_of_best
+from engine.policies.posteriors import Shape, probability_of_best
 
 EXACT = 1e-9
 """What is reached in practice; 1e-6 is what is promised."""
 
 
-def second_beats_first(first: Posterior, second: Posterior) -> float:
+def second_beats_first(first: Shape, second: Shape) -> float:
     """P(X2 > X1) for integer alpha2: sum over i < alpha2 of B(a1 + i, b1 + b2) / ((b2 + i) B(1 + i, b2) B(a1, b1)).
 
     Source: Evan Miller, "Formulas for Bayesian A/B Testing", 2013.
@@ -31,7 +31,7 @@ def second_beats_first(first: Posterior, second: Posterior) -> float:
     return float(math.fsum(np.exp(logs)))
 
 
-def by_adaptive_quadrature(posteriors: list[Posterior]) -> list[float]:
+def by_adaptive_quadrature(posteriors: list[Shape]) -> list[float]:
     """The same integrals over x, one at a time, with breakpoints at the quantiles of every posterior."""
     laws = [beta_distribution(a, b) for a, b in posteriors]
     points = sorted({float(law.ppf(q)) for law in laws for q in (1e-9, 1e-4, 0.02, 0.2, 0.5, 0.8, 0.98, 1 - 1e-4)})

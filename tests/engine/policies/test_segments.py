@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
+from engine.metrics import Metric
 from engine.policies.segments import SegmentsPolicy
 from engine.randomness import ONE, quantise
 from engine.specs import Rule, SegmentsSpec

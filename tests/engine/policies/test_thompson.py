@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.errors import SnapshotRefused
-from engine.experiments import Experiment, Metric, Variant
+from engine.experiments import Experiment, Variant
+from engine.metrics import Metric
 from engine.policies.posteriors import probability_of_best
 from engine.policies.thompson import ThompsonPolicy
 from engine.records import Assignment, Reason, Reward, Unit

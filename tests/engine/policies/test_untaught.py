@@ -8,16 +8,21 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.errors import PolicyFailed
-from engine.experiments import ContextField, Experiment, FieldType, Metric, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Variant
+from engine.metrics import Metric
 from engine.policies import LearningPolicy, Policy, build, prior_policy
 from engine.randomness import ONE
 from engine.records import Assignment, Reason, Reward, Unit
-from engine.specs import ContextualSpec, FixedSpec, LearningSpec, Rule, SegmentsSpec, ThompsonSpec
+from engine.specs import ContextualSpec, FixedSpec, LearningSpec, Rule, SegmentsSpec, SoftmaxSpec, ThompsonSpec
 
 A, B = VARIANTS = Variant("a"), Variant("b")
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 PRIOR = SegmentsSpec((Rule({"device": "phone"}, {"a": 0.9, "b": 0.1}),), otherwise={"b": 1.0})
-SPECS = {"thompson": ThompsonSpec(prior=PRIOR), "contextual": ContextualSpec(prior=PRIOR)}
+SPECS = {
+    "thompson": ThompsonSpec(prior=PRIOR),
+    "softmax": SoftmaxSpec(prior=PRIOR),
+    "contextual": ContextualSpec(prior=PRIOR),
+}
 POLICIES = pytest.mark.parametrize("spec", SPECS.values(), ids=list(SPECS))
 
 
@@ -74,6 +79,17 @@ def test_what_is_learned_is_the_same_to_the_byte_with_a_prior_and_without(spec):
     for each in (policy, plain):
         each.learn([reward(), reward("b", 0.0), reward("b", 0.5)])
     assert policy.serialize() == plain.serialize()
+
+
+@POLICIES
+def test_predictions_are_the_learned_policys_from_the_start(spec):
+    policy, plain = learner(spec), learner(replace(spec, prior=None))
+    for _ in range(2):
+        context = {"device": "phone"}
+        assert policy.expected_rewards(context, VARIANTS) == plain.expected_rewards(context, VARIANTS)
+        assert policy.contributions(context, A) == plain.contributions(context, A)
+        policy.learn([reward()])
+        plain.learn([reward()])
 
 
 @POLICIES

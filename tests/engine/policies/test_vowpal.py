@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,51 +10,33 @@ import numpy as np
 import pytest
 
 from engine.errors import PolicyFailed, SnapshotRefused
-from engine.policies.features import Features
+from engine.experiments import Variant
 from engine.policies.vowpal import LIBRARY, Lesson, Workspace, _in_order
-
-ARGUMENTS = ("--cb_explore_adf", "--squarecb", "--cb_type", "mtr", "-q", "UA", "-b", "18", "--random_seed", "0")
-NAMES = ("a", "b", "c")
-
-
-def features(*indices: int, values: list[float] | None = None) -> Features:
-    return np.array(indices, np.uint64), np.array(values or [1.0] * len(indices), np.float32)
-
-
-ACTIONS = {name: features(100 + position) for position, name in enumerate(NAMES)}
-CONTEXT = features(1, 2)
-NOTHING = features()
-
-
-def workspace(blob: bytes = b"", schema: str = "s") -> Workspace:
-    return Workspace(ARGUMENTS, ACTIONS, schema, blob)
-
-
-def lessons(n: int, context: Features = CONTEXT, propensity: float = 1 / 3) -> list[Lesson]:
-    """Lessons of draws at random, by which "c" is the best action."""
-    rng = np.random.default_rng(3)
-    chosen = rng.integers(3, size=n)
-    rewards = rng.random(n) < np.array([0.2, 0.4, 0.8])[chosen]
-    return [Lesson(context, NAMES, NAMES[k], float(r), propensity) for k, r in zip(chosen, rewards, strict=True)]
-
-
-def run(code: str) -> str:
-    """Run Python code beside this file in a process of its own; a hang or a crash fails."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parent
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.engine.policies.vw_house import (
+    ARGUMENTS,
+    CONTEXT,
+    NOTHING,
+    VARIANTS,
+    WILD,
+    A,
+    B,
+    C,
+    encode,
+    features,
+    lessons,
+    run,
+    workspace,
+)
 
 
 def test_probabilities_come_by_action_though_vw_gives_them_by_score():
     ws = workspace()
     ws.learn(lessons(300))
-    by_score = [action for action, _ in ws._model.predict_one([ws._asked, *ws._examples_of(NAMES)])]
+    by_score = [action for action, _ in ws._model.predict_one([ws._asked, *ws._actions.of(VARIANTS)])]
     assert by_score != sorted(by_score)
-    probabilities = ws.predict(CONTEXT, NAMES)
+    probabilities = ws.predict(CONTEXT, VARIANTS)
     assert probabilities[2] == max(probabilities) > 0.9
-    assert ws.predict(CONTEXT, ("c", "b", "a"))[0] > 0.9
+    assert ws.predict(CONTEXT, (C, B, A))[0] > 0.9
     assert _in_order([(2, 0.5), (0, 0.375), (1, 0.125)], 3) == [0.375, 0.125, 0.5]
 
 
@@ -79,27 +59,23 @@ def test_what_is_no_distribution_is_refused(scores):
         _in_order(scores, 3)
 
 
-WILD = features(1, 2, values=[math.nan, 1e30])
-"""What VW logs errors and warnings about; our encoder refuses it."""
-
-
 def test_eight_threads_with_a_log_handler_do_not_hang():
     # Without our lock and silence this hangs: the handler's I/O gives way to a thread that waits for VW's lock.
     out = run(
         """
 import logging, threading
 logging.basicConfig(level=logging.DEBUG)
-import test_vowpal as t
+import tests.engine.policies.vw_house as t
 ws = t.workspace()
 def work():
     for lesson in t.lessons(200, t.WILD):
         ws.learn([lesson])
-        ws.predict(t.CONTEXT, t.NAMES)
+        ws.predict(t.CONTEXT, t.VARIANTS)
     ws.serialize()
 threads = [threading.Thread(target=work) for _ in range(8)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
-print(sum(ws.predict(t.CONTEXT, t.NAMES)))
+print(sum(ws.predict(t.CONTEXT, t.VARIANTS)))
 """
     )
     assert float(out) == pytest.approx(1)
@@ -110,11 +86,11 @@ def test_the_first_workspaces_of_a_process_may_be_made_by_many_threads():
     out = run(
         """
 import threading
-import test_vowpal as t
+import tests.engine.policies.vw_house as t
 barrier = threading.Barrier(8)
 def work():
     barrier.wait()
-    t.workspace(t.workspace().serialize()).predict(t.CONTEXT, t.NAMES)
+    t.workspace(t.workspace().serialize()).predict(t.CONTEXT, t.VARIANTS)
 threads = [threading.Thread(target=work) for _ in range(8)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
@@ -140,7 +116,7 @@ def test_threads_that_ask_learn_and_write_get_whole_answers():
             ws.learn(lessons(3))
         if turn % 10 == 0:
             workspace(ws.serialize())
-        return sum(ws.predict(features(turn % 7, turn % 11), NAMES[turn % 3 :]))
+        return sum(ws.predict(features(turn % 7, turn % 11), VARIANTS[turn % 3 :]))
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(work, range(400))) == pytest.approx([1.0] * 400, abs=1e-12)
@@ -150,12 +126,12 @@ def test_an_earlier_parse_error_elsewhere_in_the_process_leaves_no_features_behi
     # Without emptying examples, the first workspace after the error learns from features that nobody sees.
     out = run(
         """
-import test_vowpal as t
+import tests.engine.policies.vw_house as t
 import vowpal_wabbit_next as vw
 def digest():
     ws = t.workspace()
     ws.learn(t.lessons(100))
-    return ws.serialize(), ws.predict(t.CONTEXT, t.NAMES)
+    return ws.serialize(), ws.predict(t.CONTEXT, t.VARIANTS)
 before = digest()
 parser = vw.TextFormatParser(vw.Workspace([*t.ARGUMENTS, "--quiet"]))
 for text in ("shared |U x:1:2", "|A x:1:2", "0:1:0.5 |U a b |A c d:1:2", "shared |Z x:1:2"):
@@ -176,39 +152,41 @@ print("done")
 def test_only_two_ascii_namespaces_exist():
     ws = workspace()
     ws.learn(lessons(5))
-    ws.predict(CONTEXT, NAMES)
+    ws.predict(CONTEXT, VARIANTS)
     assert ws._asked.feat_group_indices == ws._taught.feat_group_indices == [ord("U")]
-    assert all(example.feat_group_indices == [ord("A")] for example in ws._examples.values())
+    assert all(example.feat_group_indices == [ord("A")] for example in ws._actions.of(VARIANTS))
 
 
-@pytest.mark.parametrize("eligible", [(), ("a", "a"), ("a", "b", "a"), ("a", "d")])
-def test_actions_must_be_known_and_different(eligible):
+@pytest.mark.parametrize("eligible", [(), (A, A), (A, B, A), (A, Variant("a", features={"x": 1.0}))])
+def test_variants_must_be_there_and_have_different_names(eligible):
     ws = workspace()
     with pytest.raises(PolicyFailed, match="different"):
         ws.predict(CONTEXT, eligible)
-    assert ws.predict(CONTEXT, NAMES) == workspace().predict(CONTEXT, NAMES)
+    with pytest.raises(PolicyFailed, match="different"):
+        Lesson(CONTEXT, eligible, "a", 1.0, 0.5)
+    assert ws.predict(CONTEXT, VARIANTS) == workspace().predict(CONTEXT, VARIANTS)
 
 
 def test_an_error_inside_vw_does_not_make_examples_stick():
     ws = workspace()
     ws.learn(lessons(50))
-    expected = ws.predict(CONTEXT, NAMES)
-    action = ws._examples["a"]
+    expected = ws.predict(CONTEXT, VARIANTS)
+    action = ws._actions.of(VARIANTS)[0]
     # VW refuses the same example twice, and then for ever: "has either already been setup".
     with pytest.raises(PolicyFailed, match="Vowpal Wabbit refused"):
         ws._call(ws._model.predict_one, [ws._asked, action, action])
-    assert ws.predict(CONTEXT, NAMES) == expected
+    assert ws.predict(CONTEXT, VARIANTS) == expected
     ws.learn(lessons(5))
 
 
 def test_broken_examples_do_not_come_back_from_vws_pool():
     ws = workspace()
-    action = ws._examples["a"]
+    action = ws._actions.of(VARIANTS)[0]
     with pytest.raises(PolicyFailed):
         ws._call(ws._model.predict_one, [ws._asked, action, action])
     del ws, action
     others = [workspace() for _ in range(50)]
-    assert all(other.predict(CONTEXT, NAMES) == others[0].predict(CONTEXT, NAMES) for other in others)
+    assert all(other.predict(CONTEXT, VARIANTS) == others[0].predict(CONTEXT, VARIANTS) for other in others)
 
 
 @pytest.mark.parametrize(
@@ -226,35 +204,28 @@ def test_broken_examples_do_not_come_back_from_vws_pool():
 )
 def test_a_label_that_vw_would_misread_is_refused(chosen, reward, propensity):
     with pytest.raises(PolicyFailed):
-        Lesson(CONTEXT, NAMES, chosen, reward, propensity)
-
-
-def test_a_batch_with_an_unknown_action_teaches_nothing():
-    ws = workspace()
-    with pytest.raises(PolicyFailed):
-        ws.learn([*lessons(5), Lesson(CONTEXT, ("a", "d"), "a", 1.0, 0.5)])
-    assert ws.serialize() == workspace().serialize()
+        Lesson(CONTEXT, VARIANTS, chosen, reward, propensity)
 
 
 @pytest.mark.parametrize("context", [NOTHING, features(*range(10_000))], ids=["empty", "10,000 features"])
 def test_contexts_of_any_size(context):
     ws = workspace()
-    assert ws.predict(context, NAMES) == pytest.approx([1 / 3] * 3, abs=1e-6)
+    assert ws.predict(context, VARIANTS) == pytest.approx([1 / 3] * 3, abs=1e-6)
     ws.learn(lessons(200, context))
-    assert ws.predict(context, NAMES)[2] > 0.8
-    assert ws.predict(context, NAMES[:1]) == [1.0]
+    assert ws.predict(context, VARIANTS)[2] > 0.8
+    assert ws.predict(context, VARIANTS[:1]) == [1.0]
 
 
 def test_a_reused_example_keeps_nothing_of_earlier_contexts():
     fresh, used = workspace(), workspace()
     fresh.learn(lessons(50))
     for context in (features(*range(10_000)), NOTHING, features(7, values=[1e6])):
-        used.predict(context, NAMES)
+        used.predict(context, VARIANTS)
     for lesson in lessons(50):
-        used.predict(features(*range(100)), NAMES[:2])
+        used.predict(features(*range(100)), VARIANTS[:2])
         used.learn([lesson])
     assert used.serialize() == fresh.serialize()
-    assert used.predict(CONTEXT, NAMES) == fresh.predict(CONTEXT, NAMES)
+    assert used.predict(CONTEXT, VARIANTS) == fresh.predict(CONTEXT, VARIANTS)
 
 
 @pytest.mark.parametrize("propensity", [2**-32, 1e-6, 1.0 - 2**-32, 1.0])
@@ -263,7 +234,7 @@ def test_the_smallest_and_largest_propensities_leave_finite_weights(propensity):
     for value in (711.0, -711.0, 1e-30, 0.0):
         ws.learn(lessons(50, features(1, 2, values=[value, 1.0]), propensity))
     assert np.isfinite(ws._model.weights()).all()
-    assert sum(ws.predict(CONTEXT, NAMES)) == pytest.approx(1)
+    assert sum(ws.predict(CONTEXT, VARIANTS)) == pytest.approx(1)
 
 
 def test_every_flipped_bit_and_every_cut_is_refused():
@@ -288,19 +259,19 @@ def test_a_bare_model_or_one_of_other_arguments_or_schema_is_refused():
     with pytest.raises(SnapshotRefused):
         workspace(blob, schema="another")
     with pytest.raises(SnapshotRefused):
-        Workspace([*ARGUMENTS, "--gamma_scale", "3.0"], ACTIONS, "s", blob)
+        Workspace([*ARGUMENTS, "--gamma_scale", "3.0"], encode, "s", blob)
 
 
 def test_another_process_writes_the_same_bytes_and_answers_the_same():
     ws = workspace()
     ws.learn(lessons(100))
     code = """
-import test_vowpal as t
+import tests.engine.policies.vw_house as t
 ws = t.workspace()
 ws.learn(t.lessons(100))
-print(ws.serialize().hex(), repr(ws.predict(t.CONTEXT, t.NAMES)))
+print(ws.serialize().hex(), repr(ws.predict(t.CONTEXT, t.VARIANTS)))
 """
-    assert run(code).strip() == f"{ws.serialize().hex()} {ws.predict(CONTEXT, NAMES)!r}"
+    assert run(code).strip() == f"{ws.serialize().hex()} {ws.predict(CONTEXT, VARIANTS)!r}"
 
 
 def test_the_library_is_named_with_its_version():

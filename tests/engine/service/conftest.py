@@ -12,7 +12,8 @@ import pytest
 from armlift import Client
 
 from engine.clock import Clock, RequestClock
-from engine.experiments import ContextField, Experiment, FieldType, Metric, MetricKind, Status, Variant
+from engine.experiments import ContextField, Experiment, FieldType, Status, Variant
+from engine.metrics import Metric, MetricKind
 from engine.records import Assignment, Entry
 from engine.service.management import Management
 from engine.service.server import Serving, serving_beside

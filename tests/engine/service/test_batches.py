@@ -122,11 +122,11 @@ class CountingEngine:
     def __init__(self) -> None:
         self.settled: list[Assignment] = []
 
-    def decide(self, request: Any, walk: object = None) -> Assignment:
+    def fill(self, request: Any, walk: object = None) -> tuple[Assignment, ...]:
         if request.experiment_id == "broken":
             raise ZeroDivisionError
         now = request.received_at
-        return Assignment(request.experiment_id, "bold", Reason.DRAWN, Unit("customer", "ann"), now, now)
+        return (Assignment(request.experiment_id, "bold", Reason.DRAWN, Unit("customer", "ann"), now, now),)
 
     def walk(self) -> object:
         return object()

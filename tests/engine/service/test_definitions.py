@@ -17,6 +17,7 @@ from engine.records import DrawKey, KeptStatus, OpenFeatureReason, Reason
 from engine.service import convert, definitions, words
 from engine.storage import rows
 from tests.engine import funnel_strategies as sent
+from tests.engine.policy_strategies import any_policies
 
 short = st.text(max_size=8)
 names = st.text(min_size=1, max_size=8)
@@ -57,12 +58,9 @@ plans = st.builds(
     st.integers(0, 10**12),
     numbers,
 )
-policies = st.one_of(
-    st.builds(specs.FixedSpec, sent.any_weights),
-    sent.any_segments,
-    st.builds(specs.ThompsonSpec, numbers, numbers, numbers, numbers, counts, st.none() | sent.any_segments),
-    st.builds(specs.ContextualSpec, numbers, numbers, numbers, counts, st.none() | sent.any_segments),
-)
+declared_fields = st.lists(
+    st.builds(model.ContextField, short, st.sampled_from(model.FieldType), st.booleans()), max_size=3
+).map(tuple)
 experiments = st.builds(
     model.Experiment,
     experiment_id=short,
@@ -70,15 +68,20 @@ experiments = st.builds(
     metrics=st.lists(metrics, max_size=3).map(tuple),
     brief=st.builds(model.Brief, short, short, short, short, short, short),
     factors=st.lists(st.builds(model.Factor, short, st.lists(short).map(tuple)), max_size=2).map(tuple),
-    context=st.lists(
-        st.builds(model.ContextField, short, st.sampled_from(model.FieldType), st.booleans()), max_size=3
-    ).map(tuple),
+    context=declared_fields,
     requires_consent=short,
     unit=short,
     control=short,
     default=short,
-    policy=policies,
-    reward=st.lists(st.builds(model.RewardTerm, short, numbers), max_size=2).map(tuple),
+    policy=any_policies,
+    shadow=st.none() | any_policies,
+    candidates=st.none() | declared_fields,
+    slots=counts,
+    reward=st.lists(st.builds(model.RewardTerm, short, numbers, st.sampled_from(model.Aggregation)), max_size=2).map(
+        tuple
+    ),
+    reward_scale=st.none() | st.tuples(numbers, numbers),
+    reward_default=numbers,
     exposure=st.sampled_from(model.ExposureRule),
     seed=short,
     grace=durations,
@@ -108,6 +111,8 @@ states = st.builds(
     short,
     st.integers(model.ROLLED_BACK, 9),
     st.none() | sent.moments,
+    short,
+    st.booleans(),
 )
 changes = st.builds(
     model.Change,
@@ -145,6 +150,9 @@ def test_a_sticky_experiment_says_that_it_draws_once() -> None:
 RENAMED = {"default": "default_variant"}
 """Fields that the contract calls otherwise, because a word is taken there."""
 
+ONE_OF = {"half_life": "drift", "window": "drift"}
+"""Fields of policies that learn averages of which the contract takes one or none."""
+
 PAIRS = [
     (model.Experiment, contract.Experiment, set()),
     (model.Brief, contract.Brief, set()),
@@ -158,6 +166,10 @@ PAIRS = [
     (specs.SegmentsSpec, contract.SegmentsPolicy, set()),
     (specs.Rule, contract.Rule, set()),
     (specs.ThompsonSpec, contract.ThompsonPolicy, set()),
+    (specs.EpsilonGreedySpec, contract.EpsilonGreedyPolicy, set()),
+    (specs.Ucb1Spec, contract.Ucb1Policy, set()),
+    (specs.SoftmaxSpec, contract.SoftmaxPolicy, set()),
+    (specs.LinearSpec, contract.LinearPolicy, set()),
     (specs.ContextualSpec, contract.ContextualPolicy, set()),
     (funnel.Funnel, contract.Funnel, set()),
     (funnel.LayerRange, contract.LayerRange, set()),
@@ -177,7 +189,8 @@ PAIRS = [
 @pytest.mark.parametrize(("ours", "theirs", "derived"), PAIRS, ids=lambda each: getattr(each, "__name__", ""))
 def test_a_new_field_is_not_forgotten(ours: type, theirs: type, derived: set[str]) -> None:
     left_out = {"experiment_id"} if ours is model.Change else set()  # a change travels inside its experiment
-    declared = {RENAMED.get(field.name, field.name) for field in fields(ours)} - left_out
+    called = RENAMED | ONE_OF if issubclass(ours, specs.ContextFreeSpec) else RENAMED
+    declared = {called.get(field.name, field.name) for field in fields(ours)} - left_out
     assert declared == {field.name for field in theirs.DESCRIPTOR.fields} - derived
 
 
@@ -229,6 +242,10 @@ def test_what_an_older_client_leaves_out_has_its_default() -> None:
         (words.BOUNDARIES, model.Boundary),
         (words.EXPOSURE_RULES, model.ExposureRule),
         (words.STATUSES, model.Status),
+        (words.AGGREGATIONS, model.Aggregation),
+        (words.POSTERIORS, specs.Posterior),
+        (words.EXPLORERS, specs.Explorer),
+        (words.LEARNER_TYPES, specs.LearnerType),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )

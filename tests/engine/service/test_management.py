@@ -19,8 +19,9 @@ from armlift.v1.experiment_pb2_grpc import ExperimentServiceStub
 from engine import errors
 from engine.clock import RequestClock
 from engine.definition import define
-from engine.experiments import Brief, Experiment, Metric, Status
+from engine.experiments import Brief, Experiment, Status
 from engine.funnel import Funnel
+from engine.metrics import Metric
 from engine.service.definitions import from_experiment
 from engine.service.server import Serving, serving_beside
 from engine.service.status import hearing

@@ -12,9 +12,9 @@ import pytest
 from armlift import Answer, Event, Recorded
 
 from engine.experiments import Experiment, Status
+from engine.ledger import RewardLedger
 from engine.randomness import assignment_id
 from engine.records import Exposure, Outcome
-from engine.rewards import RewardLedger
 from engine.specs import ThompsonSpec
 from engine.storage import open_reader
 
@@ -57,7 +57,7 @@ def test_an_outcome_that_is_too_late_is_recorded_and_not_credited(service: Any, 
         assert service.client.record("click", answer=answer, at=moment).status == "RECORDED"
     service.client.assign("learns", unit="time passes", at=at + timedelta(days=1))
     state = service.management.get("learns")
-    ledger = RewardLedger(state.experiment, state.epoch)
+    ledger = RewardLedger(state.experiment)
     rewards = [reward for entry in service.log() for reward in ledger.feed(entry)]
     credited = {reward.assignment.assignment_id: reward.value for reward in rewards}
     assert credited == {early.assignment_id: 1.0, late.assignment_id: 0.0}

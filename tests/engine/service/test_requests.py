@@ -13,7 +13,7 @@ import grpc
 import pytest
 from armlift import Answer, ArmliftError, Ask
 from armlift.answers import to_message
-from armlift.v1.assignment_pb2 import Candidate, ExplainAssignmentRequest
+from armlift.v1.assignment_pb2 import ExplainAssignmentRequest
 from armlift.v1.assignment_pb2_grpc import AssignmentServiceStub
 from armlift.v1.value_pb2 import Value
 
@@ -126,18 +126,6 @@ def test_a_batch_shares_units_and_context_and_its_requests_win(service: Any, at:
     first, second = (rows[answer.assignment_id] for answer in answers)
     assert (first.unit.id, first.context) == ("ann", {"visits": 2.0, "device": "tv"})
     assert (second.unit.id, second.context) == ("bob", {"visits": 1.0, "device": "tv"})
-
-
-def test_candidates_and_slots_are_refused_until_a_policy_serves_them(service: Any, at: datetime) -> None:
-    with grpc.insecure_channel(service.address) as channel:
-        stub = AssignmentServiceStub(channel)
-        brought, many = (to_message(Ask("hero", "ann", at=at)) for _ in range(2))
-        brought.candidates.append(Candidate(name="article"))
-        many.n_slots = 2
-        for message in (brought, many):
-            with pytest.raises(Exception, match="yet: "), hearing():
-                stub.Assign(message)
-    assert service.log() == []
 
 
 def test_the_time_is_the_clocks_business(

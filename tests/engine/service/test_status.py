@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from armlift import ArmliftError
-from armlift.client import to_error
+from armlift.channel import to_error
 from armlift.v1 import assignment_pb2 as contract
 from armlift.v1.assignment_pb2_grpc import (
     AssignmentServiceServicer,

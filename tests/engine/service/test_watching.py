@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from engine.clock import RequestClock
 from engine.errors import InvalidRequest
-from engine.experiments import Experiment, ExperimentState, Metric, Status, Variant
+from engine.experiments import Experiment, ExperimentState, Status, Variant
 from engine.funnel import Population, PopulationState
+from engine.metrics import Metric
 from engine.service.catalog_changes import CatalogChange
 from engine.service.management import Management
 from engine.service.watching import Watching

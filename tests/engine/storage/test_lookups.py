@@ -18,7 +18,7 @@ from engine.storage.sqlite_reader import SqliteReader
 
 N_ROWS = 2000
 ANNA = Unit("customer", "unit 1")
-CONTACT = Contact(f"{1:032x}", 0, "hero", EPOCH)
+CONTACT = Contact(f"{1:032x}", "hero", EPOCH)
 
 LOOKUPS: dict[str, tuple[Callable[[SqliteReader], object], set[str]]] = {
     "kept": (lambda reader: reader.kept("hero", ANNA), {"idx_assignments_remembered"}),

@@ -15,8 +15,9 @@ import pytest
 from engine.clock import EPOCH
 from engine.definition import define
 from engine.errors import InvalidRequest, StoreUnavailable
-from engine.experiments import Experiment, Metric, Variant
+from engine.experiments import Experiment, Variant
 from engine.lifecycle import Author, create
+from engine.metrics import Metric
 from engine.records import Assignment, Erasure, KeptStatus, Outcome, Reason, Unit
 from engine.storage import open_reader, open_snapshots, open_store
 from engine.storage.sqlite import CHECKPOINT_ROWS

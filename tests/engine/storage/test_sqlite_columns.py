@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from engine.clock import EPOCH
 from engine.columns import Coded
 from engine.definition import define
-from engine.experiments import Experiment, Metric, Variant
+from engine.experiments import Experiment, Variant
 from engine.lifecycle import Author, create
+from engine.metrics import Metric
 from engine.randomness import ONE
 from engine.records import Assignment, DrawKey, Entry, Exposure, Outcome, Reason, Unit
 from engine.storage import open_reader, open_store, sqlite_columns

@@ -138,6 +138,8 @@ class AssignmentRecord(_message.Message):
     POPULATION_FIELD_NUMBER: _builtins.int
     IS_REMEMBERED_FIELD_NUMBER: _builtins.int
     KEPT_FROM_FIELD_NUMBER: _builtins.int
+    SHADOW_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    SHADOW_DISTRIBUTION_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """The node that wrote the row."""
     seq: _builtins.int
@@ -196,6 +198,8 @@ class AssignmentRecord(_message.Message):
     """Whether later answers to this unit may depend on this row."""
     kept_from: _builtins.bytes
     """The draw that a sticky answer repeats: its assignment id; empty for none."""
+    shadow_snapshot: _builtins.bytes
+    """SHA-256 of the shadow policy's learned state; empty where it had none."""
     @_builtins.property
     def inclusion(self) -> _containers.RepeatedCompositeFieldContainer[Global___Inclusion]:
         """Inclusion probabilities of the funnel's steps before the policy."""
@@ -215,6 +219,10 @@ class AssignmentRecord(_message.Message):
     @_builtins.property
     def candidates(self) -> _containers.MessageMap[_builtins.str, _value_pb2.MapValue]:
         """Features of the candidates that the request brought along, by name."""
+
+    @_builtins.property
+    def shadow_distribution(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The shadow policy's distribution over the eligible variants in units of 2^-32; empty where there is no shadow."""
 
     def __init__(
         self,
@@ -253,10 +261,12 @@ class AssignmentRecord(_message.Message):
         population: _builtins.int = ...,
         is_remembered: _builtins.bool = ...,
         kept_from: _builtins.bytes = ...,
+        shadow_snapshot: _builtins.bytes = ...,
+        shadow_distribution: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_at_us", b"assigned_at_us", "assignment_id", b"assignment_id", "candidates", b"candidates", "context", b"context", "distribution", b"distribution", "draw_key", b"draw_key", "draw_version", b"draw_version", "drawn", b"drawn", "eligible", b"eligible", "epoch", b"epoch", "experiment_id", b"experiment_id", "group", b"group", "group_weight", b"group_weight", "hash_version", b"hash_version", "inclusion", b"inclusion", "is_draw", b"is_draw", "is_remembered", b"is_remembered", "keep_probability", b"keep_probability", "kept_from", b"kept_from", "node_id", b"node_id", "population", b"population", "reason", b"reason", "received_at_us", b"received_at_us", "request_digest", b"request_digest", "request_id", b"request_id", "revision", b"revision", "schema_version", b"schema_version", "seq", b"seq", "slot", b"slot", "snapshot", b"snapshot", "source", b"source", "unit_key", b"unit_key", "unit_type", b"unit_type", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_at_us", b"assigned_at_us", "assignment_id", b"assignment_id", "candidates", b"candidates", "context", b"context", "distribution", b"distribution", "draw_key", b"draw_key", "draw_version", b"draw_version", "drawn", b"drawn", "eligible", b"eligible", "epoch", b"epoch", "experiment_id", b"experiment_id", "group", b"group", "group_weight", b"group_weight", "hash_version", b"hash_version", "inclusion", b"inclusion", "is_draw", b"is_draw", "is_remembered", b"is_remembered", "keep_probability", b"keep_probability", "kept_from", b"kept_from", "node_id", b"node_id", "population", b"population", "reason", b"reason", "received_at_us", b"received_at_us", "request_digest", b"request_digest", "request_id", b"request_id", "revision", b"revision", "schema_version", b"schema_version", "seq", b"seq", "shadow_distribution", b"shadow_distribution", "shadow_snapshot", b"shadow_snapshot", "slot", b"slot", "snapshot", b"snapshot", "source", b"source", "unit_key", b"unit_key", "unit_type", b"unit_type", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

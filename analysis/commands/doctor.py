@@ -1,0 +1,55 @@
+"""The commands `armlift doctor ...`: is all well with what runs?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from analysis.checks import drift as checks
+from analysis.checks.predicting import learned_in
+from analysis.logs import frames
+from analysis.logs.parquet_source import open_log
+from engine.errors import InvalidRequest
+
+
+@click.group()
+def doctor() -> None:
+    """Say whether all is well; the exit code is 1 where something is wrong.
+
+    \b
+    Example:
+      armlift doctor drift home-offer --log store
+    """
+
+
+@doctor.command()
+@click.argument("experiment")
+@click.option("--log", "log", required=True, type=click.Path(path_type=Path), help="The directory of a store.")
+@click.pass_context
+def drift(ctx: click.Context, experiment: str, log: Path) -> None:
+    """Say whether the world drifted under a policy that learns: its rewards, its context, its predictions.
+
+    The exit code is 1 where there is an alarm. It may be asked as often as anybody likes.
+
+    \b
+    Example:
+      armlift doctor drift home-offer --log store
+    """
+    with closing(open_log(log)) as reader:
+        frame = frames.read(reader, experiment)
+        if not frame.experiment.policy.learns:
+            raise InvalidRequest(f"{experiment!r} has a policy that does not learn: nothing it learned can be outdated")
+        found = checks.findings(frame, learned_in(log, reader))
+    for each in found:
+        click.echo(f"{each.kind.value}: {' '.join(map(str, each.said))}")
+        for alarm in each.alarms:
+            click.echo(f"  {alarm.what}, about since {alarm.since:%Y-%m-%d %H:%M} (p-value {alarm.p_value:.2g})")
+    if checks.alarms(found):
+        ctx.exit(1)
+
+
+COMMANDS: Mapping[str, click.Command] = {"doctor": doctor}
+"""The commands of this module by name."""
