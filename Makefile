@@ -10,7 +10,7 @@ GENERATED := -name '*_pb2*.py' -o -name '*_pb2*.pyi'
 BUF_VERSION := 1.75.0
 BUF := build/buf-$(BUF_VERSION)/node_modules/.bin/buf
 
-.PHONY: help demo test lint types proto proto-check proto-lint notebooks wheel-check bench coverage check clean
+.PHONY: help demo test lint types proto proto-check proto-lint notebooks wheel-check bench bench-learning coverage check clean
 
 help:  ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1 - /p' Makefile
@@ -71,8 +71,11 @@ notebooks: $(VENV)/.installed-test  ## run all notebooks
 wheel-check: $(VENV)/.installed-test  ## build the wheel and use it in an empty environment outside this folder
 	.ci/wheel-check $(RUN)
 
-bench: $(VENV)/.installed-test  ## run the benchmarks: about ten minutes
-	@for each in serve assign lift report_log; do echo "== $$each"; $(RUN) benchmarks/$$each.py || exit 1; done
+bench: $(VENV)/.installed-test  ## run the benchmarks: about a quarter of an hour
+	@for each in serve assign decide learner swap lift report_log; do echo "== $$each"; $(RUN) benchmarks/$$each.py || exit 1; done
+
+bench-learning: $(VENV)/.installed-test  ## regret beside VW and MABWiser, 20 seeds a world: about an hour and a half
+	$(RUN) benchmarks/learn.py
 
 coverage: $(VENV)/.installed-test  ## count how often a report's intervals hold the truth: the better part of an hour
 	$(RUN) benchmarks/coverage.py

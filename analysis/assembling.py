@@ -10,6 +10,7 @@ from analysis.designs.findings import MetricFindings
 from analysis.document import REPORT_VERSION, Health, MetricReport, Report
 from analysis.pages import describing, glossary
 from analysis.texts import Text
+from engine.candidate_rules import has_several_answers
 from engine.experiments import Experiment, Status
 from engine.metrics import Metric
 
@@ -46,6 +47,7 @@ def assembled(
             brief=experiment.brief,
             period=health.period,
             is_running=is_running,
+            why_alone=design if has_several_answers(experiment) else None,
         ),
         health=health,
         traffic=None,

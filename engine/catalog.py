@@ -100,8 +100,12 @@ class Catalog:
 
     @cached_property
     def running(self) -> Sequence[str]:
-        """The ids of the running experiments, in their order."""
-        return sorted(name for name, live in self.by_id.items() if live.state.status is Status.RUNNING)
+        """The ids of the running experiments, in their order, but for those that take candidates.
+
+        Who asks for all of them has a unit and a context, and that is enough for these.
+        """
+        running = (name for name, live in self.by_id.items() if live.state.status is Status.RUNNING)
+        return sorted(name for name in running if self.by_id[name].reader is None)
 
     @cached_property
     def layers(self) -> Mapping[str, Mapping[str, ExposureRule]]:

@@ -54,7 +54,7 @@ class Engine:
         return self.catalog.population
 
     def running(self) -> Sequence[str]:
-        """Return the ids of the running experiments, in their order."""
+        """Return the ids of the running experiments that take no candidates, in their order."""
         return self.catalog.running
 
     @staticmethod

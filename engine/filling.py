@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,31 @@ from engine.experiments import Variant
 from engine.records import Assignment, Context, Group, Inclusion, Reason, Request, Unit
 
 _log = logging.getLogger(__name__)
+
+
+_COMPLAIN_EVERY_S = 60.0
+
+
+class Complaints:
+    """What operators are told of policies that fail: once a minute of each, however many requests a second there are.
+
+    Of what is left out the next complaint tells the number.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._said: dict[str, float] = {}
+        self._n_unsaid: Counter[str] = Counter()
+
+    def say(self, level: int, what: str, *, traceback: bool = True) -> None:
+        """Log a sentence, unless it was logged less than a minute ago."""
+        now = self._clock.stopwatch_s()
+        if now - self._said.get(what, -math.inf) < _COMPLAIN_EVERY_S:
+            self._n_unsaid[what] += 1
+            return
+        self._said[what] = now
+        unsaid = self._n_unsaid.pop(what, 0)
+        _log.log(level, what + (f" (and {unsaid:,} times before)" if unsaid else ""), exc_info=traceback)
 
 
 # These are made for every answer and shared with nobody: what is not frozen is made in half the time.
@@ -55,6 +82,7 @@ class Filler:
         self._secret = secret
         self._clock = clock
         self._budget_s = policy_budget_s
+        self._complaints = Complaints(clock)
 
     def fill(self, case: Case) -> list[Choice]:
         """Return the draws of the slots in order, fewer where there are fewer variants.
@@ -96,7 +124,8 @@ class Filler:
             weights = drawing.distribution(case.live, case.group, case.context, eligible)
         except Exception:
             # Whatever is wrong with a policy, the product gets its default, and the operator the traceback.
-            _log.exception("the policy of %s failed; its default is served", case.request.experiment_id)
+            what = f"the policy of {case.request.experiment_id} failed; its default is served"
+            self._complaints.say(logging.ERROR, what)
             return Reason.POLICY_FAILED
         return Reason.POLICY_SLOW if self._clock.stopwatch_s() - started > self._budget_s else weights
 
@@ -109,10 +138,11 @@ class Filler:
             try:
                 weights = drawing.shadow_distribution(case.live, case.context, eligible)
             except Exception:
-                _log.exception("the shadow of %s failed; it is left out", experiment_id)
+                self._complaints.say(logging.ERROR, f"the shadow of {experiment_id} failed; it is left out")
                 return
             if self._clock.stopwatch_s() - started > self._budget_s:
-                _log.warning("the shadow of %s took longer than a policy may; it is left out", experiment_id)
+                what = f"the shadow of {experiment_id} took longer than a policy may; it is left out"
+                self._complaints.say(logging.WARNING, what, traceback=False)
                 return
             choice.shadow = weights
 

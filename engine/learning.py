@@ -171,13 +171,23 @@ class LearnerPool:
         if state is None or not _learns(state):
             return None
         policies = _policies(state.experiment)
-        chains = [self._chain(experiment, state.epoch, is_shadow) for experiment, is_shadow in policies]
+        chains = [self._chain(state, experiment, is_shadow) for experiment, is_shadow in policies]
         return Learner(state, chains, first_seq)
 
-    def _chain(self, experiment: Experiment, epoch: int, is_shadow: bool) -> Chain:
-        found = self._snapshots.newest(experiment.experiment_id, is_shadow=is_shadow)
-        resume = next((snapshot for snapshot in found if _verifies(snapshot, experiment)), None)
-        return Chain(experiment, epoch, resume or self._root(experiment, is_shadow), is_shadow=is_shadow)
+    def _chain(self, state: ExperimentState, experiment: Experiment, is_shadow: bool) -> Chain:
+        """Return the chain that goes on after the newest snapshot that verifies, or after the live one.
+
+        A policy that was the shadow of another one before has its live snapshot from there, and none of its own yet.
+        """
+        own = self._snapshots.newest(experiment.experiment_id, is_shadow=is_shadow)
+        live = self._snapshots.snapshot(
+            experiment.experiment_id, state.shadow_snapshot if is_shadow else state.snapshot
+        )
+        found = [next((snapshot for snapshot in own if _verifies(snapshot, experiment)), None), live]
+        known = [snapshot for snapshot in found if snapshot and _verifies(snapshot, experiment)]
+        latest = max(known, key=lambda snapshot: snapshot.watermark, default=None)
+        resume = replace(latest, is_shadow=is_shadow) if latest else self._root(experiment, is_shadow)
+        return Chain(experiment, state.epoch, resume, is_shadow=is_shadow)
 
     def _root(self, experiment: Experiment, is_shadow: bool) -> Snapshot | None:
         """Return the learned state that the experiment was given before its start, where it has a meaning yet."""

@@ -200,14 +200,21 @@ def _in_next_epoch(state: ExperimentState) -> ExperimentState:
 def _knowing(before: ExperimentState, after: ExperimentState) -> ExperimentState:
     """Return an edited state with that of the learned state which still means the same under the new definition.
 
-    The rest is learned anew, from the whole log.
+    A shadow that serves from now on serves what it learned, and what served goes on in the shadow. The rest is learned
+    anew, from the whole log.
     """
-    was, becomes = before.experiment, after.experiment
-    learned = after.snapshot if after.snapshot and learns_alike(was, becomes) else ""
-    shadows = was.shadowed, becomes.shadowed
-    is_alike = after.shadow_snapshot and shadows[0] and shadows[1] and learns_alike(shadows[0], shadows[1])
-    shadow = after.shadow_snapshot if is_alike else ""
-    return replace(after, snapshot=learned, shadow_snapshot=shadow, pinned=after.pinned and bool(learned))
+    becomes = after.experiment
+    known = [(before.experiment, after.snapshot), (before.experiment.shadowed, after.shadow_snapshot)]
+    learned = _still_known(known, becomes)
+    shadow = _still_known(known[::-1], becomes.shadowed)
+    is_pinned = after.pinned and learned == after.snapshot != ""
+    return replace(after, snapshot=learned, shadow_snapshot=shadow, pinned=is_pinned)
+
+
+def _still_known(known: Sequence[tuple[Experiment | None, str]], becomes: Experiment | None) -> str:
+    """Return the first snapshot that means the same under a definition as under its own one, or nothing."""
+    found = (snapshot for was, snapshot in known if snapshot and was and becomes and learns_alike(was, becomes))
+    return next(found, "")
 
 
 def signed(

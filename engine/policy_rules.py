@@ -10,7 +10,7 @@ from engine.experiments import Experiment
 from engine.funnel_rules import in_one_form, problems_of_condition
 from engine.learning_rules import learning_problems, shadow_problems
 from engine.metric_rules import SUM_TOLERANCE
-from engine.specs import FixedSpec, LearningSpec, PolicySpec, SegmentsSpec
+from engine.specs import ContextualSpec, FixedSpec, LearningSpec, PolicySpec, SegmentsSpec
 
 
 def policy_in_one_form(policy: PolicySpec) -> PolicySpec:
@@ -36,6 +36,17 @@ def policy_problems(experiment: Experiment) -> Iterator[str]:
             yield f"the shadow: {problem}"
     if isinstance(experiment.shadow, LearningSpec):
         yield from shadow_problems(experiment.shadow)
+
+
+def policy_warnings(experiment: Experiment) -> Iterator[str]:
+    """Yield a sentence for what is accepted and known to have defects, in the policy or in its shadow."""
+    for whose, policy in (("", experiment.policy), ("the shadow: ", experiment.shadow)):
+        if isinstance(policy, ContextualSpec):
+            # Here alone, because the policies need scipy, which takes longer to load than all definitions do.
+            from engine.policies.explorers import warning
+
+            if why := warning(policy):
+                yield f"{whose}{why}: squarecb has no such defect"
 
 
 def _problems_of(experiment: Experiment, policy: PolicySpec) -> Iterator[str]:

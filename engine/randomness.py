@@ -88,11 +88,11 @@ class Numbers:
 
     __slots__ = ("_begun",)
 
-    def __init__(self, purpose: str, *parts: str | bytes, key: bytes = b"") -> None:
-        self._begun = blake2b(joined(parts), digest_size=4, key=key, person=purpose.encode())
+    def __init__(self, purpose: str, *parts: str | bytes, key: bytes = b"", size: int = 4) -> None:
+        self._begun = blake2b(joined(parts), digest_size=size, key=key, person=purpose.encode())
 
     def of(self, part: str, rest: bytes = b"") -> int:
-        """Return the number in [0, 2**32) of one more part; `rest` is what `joined` makes of those after it."""
+        """Return the number of one more part, of `size` bytes; `rest` is what `joined` makes of those after it."""
         hashed = self._begun.copy()
         piece = part.encode()
         hashed.update(len(piece).to_bytes(4, "big") + piece + rest)
@@ -306,12 +306,10 @@ def content_hash(blob: bytes) -> str:
 @lru_cache(maxsize=100_000)
 def feature_index(namespace: str, name: str, bits: int) -> int:
     """Return the index of a feature in [0, 2**bits)."""
-    hashed = _features_of(namespace).copy()
-    hashed.update(joined([name]))
-    return int.from_bytes(hashed.digest(), "big") & ((1 << bits) - 1)
+    return _features_of(namespace).of(name) & ((1 << bits) - 1)
 
 
 @lru_cache(maxsize=1024)
-def _features_of(namespace: str) -> blake2b:
-    """Return a hash that has taken a namespace in: there are few, and many names in each."""
-    return blake2b(joined([namespace]), digest_size=8, person=b"feature")
+def _features_of(namespace: str) -> Numbers:
+    """Return the numbers of a namespace's features: there are few namespaces, and many names in each."""
+    return Numbers("feature", namespace, size=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -219,7 +220,7 @@ def _group(row: Assignment, experiment: Experiment) -> Step:
 
 
 def _context(row: Assignment) -> Step:
-    seen = ", ".join(f"{name} = {value!r}" for name, value in sorted(row.context.items()))
+    seen = ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in sorted(row.context.items()))
     return Step("context", seen or "empty")
 
 

@@ -48,12 +48,14 @@ def _scale_problems(experiment: Experiment) -> Iterator[str]:
 def default_scale(experiment: Experiment) -> tuple[float, float] | None:
     """Return the least and the most that the weighted sum can be, with [0, 1] inside; None where there is no reward.
 
+    None also where a weight is one that is refused.
+
     >>> from engine.metrics import RewardTerm
     >>> terms = RewardTerm("order", 0.8), RewardTerm("call", -0.5)
     >>> default_scale(Experiment("hero", (), (Metric("order"), Metric("call")), reward=terms))
     (-0.5, 1.0)
     """
-    if not experiment.reward:
+    if not experiment.reward or not all(abs(term.weight) <= MAX_WEIGHT for term in experiment.reward):
         return None
     ends = [_ends(experiment.metric(term.metric), term.weight) for term in experiment.reward]
     low, high = math.fsum(low for low, _ in ends), math.fsum(high for _, high in ends)
@@ -65,7 +67,9 @@ def _ends(metric: Metric | None, weight: float) -> tuple[float, float]:
     """Return the least and the most that a term adds, with 0 among them: so much it adds without any outcome."""
     low, high = worth_limits(metric) or (0.0, 1.0) if metric else (0.0, 1.0)
     size = max(abs(low), abs(high))
-    ends = 0.0, weight * low / size, weight * high / size
+    if not (0.0 < size < math.inf and low <= high):
+        low, high, size = 0.0, 1.0, 1.0  # refused as a cap or a range, which is said there
+    ends = 0.0, weight * (low / size), weight * (high / size)
     return min(ends), max(ends)
 
 

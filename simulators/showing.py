@@ -20,17 +20,8 @@ _PAGE_WIDTH = 110
 _MOST_VARIANTS = 20
 _MOST_CANDIDATES = 10
 _SCORE_TITLE = "Expected reward a decision (from the world's own rates)"
-_SCORE_HEADINGS = (
-    "experiment",
-    "decisions",
-    "random",
-    "best for all",
-    "oracle",
-    "served",
-    "± 95 %",
-    "gap closed",
-    "regret",
-)
+_SCORE_ROWS = ("decisions", "random", "best for all", "oracle", "served", "± 95 %", "gap closed", "regret")
+_MEAN_ROWS = ("runs", "random", "best for all", "oracle", "served", "gap closed")
 
 
 class Screen:
@@ -69,9 +60,9 @@ class Screen:
 
 
 def show_scores(screen: Screen, tallies: Iterable[Tally]) -> None:
-    """Print what the policies served, against random, one variant for all, and the oracle."""
-    rows = [(tally.experiment.experiment_id, *_score_cells(tally.score())) for tally in tallies]
-    screen.table(_SCORE_TITLE, _SCORE_HEADINGS, rows)
+    """Print what the policies served, against random, one variant for all, and the oracle: a column for each."""
+    columns = {tally.experiment.experiment_id: _score_cells(tally.score()) for tally in tallies}
+    screen.table(_SCORE_TITLE, ("", *columns), zip(_SCORE_ROWS, *columns.values(), strict=True))
     screen.say(
         "served: what the policy chose, with the interval of its lead over random; oracle: the best variant of each "
         "visit; gap closed: the way from random to the oracle",
@@ -97,8 +88,8 @@ def show_mean_scores(screen: Screen, tallies: Sequence[Tally]) -> None:
     names = ("random", "best_single", "oracle", "served")
     means = [plus_minus(np.array([getattr(score, name) for score in scores]), 4) for name in names]
     closed = float(np.mean([score.gap_closed for score in scores]))
-    headings = ("runs", "random", "best for all", "oracle", "served", "gap closed")
-    screen.table(_SCORE_TITLE, headings, [(f"{len(scores)}", *means, _closed(closed))])
+    cells = (f"{len(scores)}", *means, _closed(closed))
+    screen.table(_SCORE_TITLE, ("", tallies[0].experiment.experiment_id), zip(_MEAN_ROWS, cells, strict=True))
 
 
 def plus_minus(values: NDArray[np.float64], places: int) -> str:
@@ -126,7 +117,8 @@ def _score_cells(score: Score) -> Sequence[str]:
 
 
 def _closed(gap: float) -> str:
-    return "-" if math.isnan(gap) else f"{100 * gap:.0f} %"
+    # + 0.0: no -0.
+    return "-" if math.isnan(gap) else f"{round(100 * gap) + 0.0:.0f} %"
 
 
 def _number(value: float) -> str:

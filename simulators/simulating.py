@@ -51,6 +51,8 @@ def run(file: Path, simulation: Simulation, screen: Screen) -> None:
         screen.say(f"\nreward: {_reward(tallies[0].experiment)}")
         (show_scores if len(tallies) == 1 else show_mean_scores)(screen, tallies)
         _show_regret(screen, counted)
+        if all(tally.oracle().sum() == tally.even().sum() for tally in counted):
+            screen.say(f"\nNothing can be learned here: in {simulation.world} no variant of this file beats another.")
 
 
 def _tally(experiment: Experiment, simulation: Simulation, seed: int, screen: Screen) -> Tally:
@@ -79,7 +81,9 @@ def _say_reasons(screen: Screen, tallies: Sequence[Tally]) -> None:
 
 
 def _reward(experiment: Experiment) -> str:
-    terms = " ".join(f"{term.weight:+g} x {term.metric}" for term in experiment.reward).removeprefix("+")
+    first, *others = experiment.reward
+    added = (f" {'-' if term.weight < 0 else '+'} {abs(term.weight):g} x {term.metric}" for term in others)
+    terms = f"{first.weight:g} x {first.metric}{''.join(added)}"
     low, high = experiment.reward_scale or default_scale(experiment) or (0.0, 1.0)
     return terms if (low, high) == (0.0, 1.0) else f"{terms}, scaled from {low:g} .. {high:g} to 0 .. 1"
 
@@ -88,12 +92,15 @@ def _show_regret(screen: Screen, tallies: Sequence[Tally]) -> None:
     test = fair_test(tallies)
     runs = [choosers(tally, test) for tally in tallies]
     n = round(float(np.mean([tally.n_decisions for tally in tallies])))
-    headings = ("who chooses", *(f"{n * part // _PARTS:,}" for part in range(1, _PARTS + 1)))
     courses = {same[0].name: np.array([_at_parts(chooser) for chooser in same]) for same in zip(*runs, strict=True)}
     places = _places(max(float(course.max()) for course in courses.values()))
-    rows = [[name, *(plus_minus(column, places) for column in course.T)] for name, course in courses.items()]
+    # A chooser's name wraps in a heading, and its numbers would not fit beside it.
+    rows = [
+        (f"{n * part // _PARTS:,}", *(plus_minus(course[:, part - 1], places) for course in courses.values()))
+        for part in range(1, _PARTS + 1)
+    ]
     screen.say("")
-    screen.table("Regret after so many decisions", headings, rows)
+    screen.table("Regret after so many decisions", ("decisions", *courses), rows)
     over = f"; means over {len(tallies)} seeds, ± standard errors" if len(tallies) > 1 else ""
     screen.say(f"regret: the expected reward that was lost against the oracle{over}", aside=True)
     screen.say(f"\n{_of_test(tallies, test, n)}")
@@ -116,7 +123,7 @@ def _of_test(tallies: Sequence[Tally], test: FairTest | None, n: int) -> str:
     if np.isinf(test.n_draws):
         return f"No test would tell {test.best} from {test.next_best}: for everybody together both are as good."
     told = (
-        f"A test with even shares needs {test.n_draws:,.0f} decisions to tell {test.best} from {test.next_best}, the "
+        f"A test with even shares needs about {float(f'{test.n_draws:.2g}'):,.0f} decisions to tell {test.best} from {test.next_best}, the "
         f"next best, with {100 * POWER:.0f} % power"
     )
     if test.n_draws <= n / 2:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Generic, TypeVar
 
+from numpy.random import Generator
+
 from engine.experiments import Experiment
 
 T = TypeVar("T")
@@ -42,6 +44,11 @@ class Pending(Generic[T]):
             happens_at, _, what = heapq.heappop(self._heap)
             due.append((happens_at, what))
         return due
+
+
+def crowd(rng: Generator) -> str:
+    """Return how the ids of one run's customers begin: others come by under another seed, as tests draw by the id."""
+    return f"customer-{rng.integers(16**6):06x}"
 
 
 def batches(items: Iterable[T], at: Callable[[T], datetime], size: int, span: timedelta) -> Iterator[list[T]]:

@@ -19,7 +19,7 @@ from engine.ledger import RewardLedger
 from engine.pointing import check_warm
 from engine.policies.features import understood
 from engine.ports import Reader
-from engine.records import Entry, Erasure, Outcome, Reward, Snapshot
+from engine.records import Assignment, Entry, Erasure, Outcome, Reward, Snapshot, Source
 from engine.service.management import Management
 from engine.snapshots import Growth
 from engine.storage import open_reader
@@ -61,7 +61,7 @@ def of_csv(csv: Path, recipe_file: Path, *, skip_broken: bool = False) -> Iterat
 
 @contextmanager
 def of_log(log: Path, experiment_id: str) -> Iterator[Teacher]:
-    """Open an experiment of a store as a teacher.
+    """Open an experiment of a store as a teacher. A file that was imported has ended: it was complete as it came.
 
     Raises:
         StoreUnavailable: there is no store.
@@ -71,7 +71,8 @@ def of_log(log: Path, experiment_id: str) -> Iterator[Teacher]:
         state = reader.state(experiment_id)
         if state is None:
             raise UnknownExperiment(f"there is no experiment {experiment_id!r} in {log}: name one by --from")
-        yield Teacher(f"{experiment_id} in {log.name}", state.experiment, _paged(reader))
+        is_file = _is_imported(reader, experiment_id)
+        yield Teacher(f"{experiment_id} in {log.name}", state.experiment, _paged(reader), ended=is_file)
 
 
 def warm(
@@ -150,6 +151,12 @@ def _logged(recipe: Recipe, rows: Iterable[Row]) -> Iterator[Entry]:
     store = MemoryStore()
     for row in rows:
         yield from (kept.entry for kept in store.append(list(entries(recipe, row, row.at))))
+
+
+def _is_imported(reader: Reader, experiment_id: str) -> bool:
+    first = reader.first_seq(experiment_id)
+    found = reader.entries(first - 1, 1) if first else ()
+    return any(isinstance(row, Assignment) and row.source is Source.IMPORTED for row in found)
 
 
 def _paged(reader: Reader) -> Iterator[Entry]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.errors import InvalidExperiment
 from engine.experiments import Experiment
 from engine.metrics import Metric
+from engine.reward_rules import worth_limits
 from engine.rewards import reward_of
 from simulators.deeds import Deed, Wait
 
@@ -115,17 +116,13 @@ class Worth:
     def _atoms_of(self, event: Event, n_steps: int) -> Iterator[_Atom]:
         """Yield every stretch of waits between the ends of windows, with every stretch of sizes."""
         readings = self._readings(event)
-        caps = [cap for each in readings if (cap := _cap(each.metric)) is not None]
+        caps = [limit for each in readings for limit in worth_limits(each.metric) or () if limit > 0]
         edges = sorted({0.0, 1.0, *(edge for each in readings for edge in each.deed.edges(caps, n_steps, event.lift))})
         for before, by in itertools.pairwise(sorted({0.0, 1.0, *(each.in_time for each in readings)})):
             seen = [each for each in readings if each.in_time >= by]
             for low, high in itertools.pairwise(edges if seen else (0.0, 1.0)):
                 values = {each.metric.name: [each.deed.mean_value(low, high, event.lift)] for each in seen}
                 yield _Atom((by - before) * (high - low), values)
-
-
-def _cap(metric: Metric) -> float | None:
-    return metric.range[1] if metric.range else metric.cap
 
 
 def _table(experiment: Experiment, atoms: Sequence[Sequence[_Atom]]) -> Floats:

@@ -1,6 +1,7 @@
 """The README's files are right, and its client is served."""
 
 import re
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,18 @@ def test_every_part_of_the_funnel_that_is_shown_can_be_written():
 def test_the_clients_that_are_shown_are_served(program, tmp_path, capsys):
     with serving_beside(Serving(tmp_path, "127.0.0.1:0", companions=())) as address:
         with Management(address, "ann") as management:
-            management.apply(files.load(blocks("yaml")[0]), "shown")
-            management.move("hero-headline", Status.RUNNING, "shown")
+            for shown in (files.load(text) for text in blocks("yaml") if text.startswith("experiment:")):
+                management.apply(shown, "shown")
+                management.move(shown.experiment_id, Status.RUNNING, "shown")
         exec(program.replace("127.0.0.1:7878", address), {})
-    assert capsys.readouterr().out.strip() in ("Feel at home", "Save 20 today")
+    slates = {f"{first} over {second}" for first, second in permutations(("a1", "a2", "a3"), 2)}
+    assert capsys.readouterr().out.strip() in {"Feel at home", "Save 20 today"} | slates
+
+
+def test_what_learning_is_shown_to_be_can_be_written():
+    shown = files.load(f"experiment: hero\n{blocks('yaml')[5]}")
+    assert shown == files.load(files.dump(shown))
+    assert shown.reward_scale == (-0.2, 1.0)
 
 
 def test_every_command_that_is_shown_is_there():

@@ -133,7 +133,7 @@ def adjusted(log_e: float, n_tests: int) -> float:
 
 def _of_reward(frame: Frame) -> Finding:
     rows = frame.assignments
-    is_first = rows.answer == np.arange(len(rows))
+    is_first = rows.is_first_slot
     subjects = crediting.assignments(frame, rows.is_usable & rows.is_exposed & (rows.pattern >= 0) & is_first)
     values = rewards.earned(frame, subjects)
     if len(values) < FEWEST:

@@ -57,7 +57,7 @@ def drawn(frame: Frame) -> Ints:
     known = np.zeros(len(rows), np.bool_)
     for declared in read(frame):
         known |= ~_is_missing(frame.context(declared.name))
-    return np.flatnonzero(rows.is_draw & known & (rows.answer == np.arange(len(rows))))
+    return np.flatnonzero(rows.is_draw & known & rows.is_first_slot)
 
 
 def read(frame: Frame) -> list[ContextField]:

@@ -33,8 +33,12 @@ def verdict(
     brief: Brief,
     period: Period | None,
     is_running: bool,
+    why_alone: Text | None = None,
 ) -> Verdict:
-    """Return the verdict on a metric from its comparison that is valid."""
+    """Return the verdict on a metric from its comparison that is valid.
+
+    `why_alone` says why there is none, where it is not that a policy chose.
+    """
     failed = settling.failed(checks)
     if failed is not None:
         sentence = text("verdict.stop", title=failed.title, sentence=failed.sentence)
@@ -42,7 +46,7 @@ def verdict(
     about = text("verdict.so_far" if is_running else "verdict.metric", metric=_named(metric.name))
     table = metric.compared
     if table is None:
-        return Verdict(Word.NOT_EVALUABLE, _alone(about, metric, brief, period), cautions)
+        return Verdict(Word.NOT_EVALUABLE, _alone(about, why_alone, metric, brief, period), cautions)
     lifts = [row for row in table.rows if row.word in _SAID]
     finding = _one(lifts[0], table) if len(lifts) == 1 else _several(lifts, table)
     found = next((each for row in lifts if (each := decisive(row)) and each.interval), None)
@@ -84,15 +88,15 @@ def _once(found: Estimate, *, is_running: bool) -> tuple[Text, ...]:
     return (text("caution.one_look"),) if is_running and found.holds is Holds.ONCE else ()
 
 
-def _alone(about: Text, metric: MetricReport, brief: Brief, period: Period | None) -> Text:
-    """Return what can be said of a bandit without a control group."""
+def _alone(about: Text, why: Text | None, metric: MetricReport, brief: Brief, period: Period | None) -> Text:
+    """Return what can be said where nothing compares: of a bandit, or of slots, without a control group."""
+    why = why or text("verdict.chose")
     served = metric.tables[-1].rows if metric.tables else ()
     if not served or served[0].value.interval is None:
-        return text("verdict.alone", about=about)
+        return text("verdict.alone", about=about, why=why)
     found = served[0].value
-    return text(
-        "verdict.alone_brought", about=about, value=wording.whole(found), measured=_measured(found, brief, period)
-    )
+    measured = _measured(found, brief, period)
+    return text("verdict.alone_brought", about=about, why=why, value=wording.whole(found), measured=measured)
 
 
 def _overall(lifts: Sequence[Row]) -> Word:

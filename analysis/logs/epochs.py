@@ -33,9 +33,14 @@ def only(frame: Frame, epoch: int) -> Frame:
 def _rows(rows: Assignments, is_kept: Flags, place: Ints) -> Assignments:
     columns = {field.name: getattr(rows, field.name) for field in fields(rows) if field.name != "patterns"}
     kept = replace(rows, **{name: column[is_kept] for name, column in columns.items()})
-    origin = place[kept.origin]
     stratum, _ = renumbered(kept.stratum, int(rows.stratum.max(initial=-1)) + 1)
-    return replace(kept, origin=np.where(origin < 0, np.arange(len(kept)), origin), stratum=stratum)
+    return replace(kept, origin=_placed(kept.origin, place), answer=_placed(kept.answer, place), stratum=stratum)
+
+
+def _placed(rows: Ints, place: Ints) -> Ints:
+    """Return rows by their places among those that are kept; what points at one that is not points at itself."""
+    placed = place[rows]
+    return np.where(placed < 0, np.arange(len(rows)), placed)
 
 
 def _outcomes(outcomes: Outcomes, place: Ints) -> Outcomes:

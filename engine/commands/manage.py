@@ -14,6 +14,7 @@ from engine.commands.telling import moment, population_summary, reason_said, sta
 from engine.commands.telling import show as show_table
 from engine.experiments import Change, Experiment, Status
 from engine.funnel import Population
+from engine.policy_rules import policy_warnings
 from engine.service.management import Management
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
@@ -34,6 +35,7 @@ def check(file: Path) -> None:
         return
     variants = ", ".join(variant.name for variant in declared.variants)
     click.echo(f"{file} is right: {declared.experiment_id}, {declared.policy.kind}, variants {variants}")
+    _warn(declared)
 
 
 @click.command()
@@ -58,6 +60,7 @@ def apply(*, file: Path, etag: str, server: str, actor: str, reason: str) -> Non
             return
         state, done = management.apply(declared, reason, etag)
     click.echo(", ".join((f"{done}: {summary(state)}", *standing(state))))
+    _warn(declared)
     if state.status is Status.DRAFT:
         click.echo(f"start it with: armlift start {state.experiment.experiment_id}")
 
@@ -141,6 +144,11 @@ def _read(file: Path) -> Experiment | Population:
     if population_file.is_population(text):
         return population_file.load(text, file.name)
     return files.load(text, file.name)
+
+
+def _warn(declared: Experiment) -> None:
+    for sentence in policy_warnings(declared):
+        click.echo(f"warning: {sentence}", err=True)
 
 
 def _what(change: Change) -> str:

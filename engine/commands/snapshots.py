@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from engine.commands import actor_option, experiment_argument, reason_option, server_option
-from engine.commands.telling import moment, show
+from engine.commands.telling import in_a_line, moment, show
 from engine.errors import InvalidRequest, SnapshotRefused, UnknownExperiment
 from engine.experiments import Experiment, ExperimentState
 from engine.learned import Learned, Summary, shown, summarised
@@ -187,7 +187,7 @@ def _say_averages(reader: Reader, experiment: Experiment, snapshot: Snapshot) ->
 def _predictions(averages: OnAverage) -> Table:
     table = Table("variant", "reward", box=None)
     for name in _by_size(averages.predicted)[:_N_VARIANTS]:
-        table.add_row(name, f"{averages.predicted[name]:.4f}")
+        table.add_row(in_a_line(name), f"{averages.predicted[name]:.4f}")
     return table
 
 
@@ -201,7 +201,7 @@ def _reasons(averages: OnAverage) -> Table:
 
 
 def _moved(moved: Mapping[str, float], name: str, sign: int) -> str:
-    return f"{name} {moved[name]:+.4f}" if moved[name] * sign > 0 else "-"
+    return f"{in_a_line(name)} {moved[name]:+.4f}" if moved[name] * sign > 0 else "-"
 
 
 def _by_size(numbers: Mapping[str, float]) -> list[str]:

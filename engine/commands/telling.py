@@ -71,10 +71,20 @@ def reason_said(reason: str) -> str:
     return reason.lower().replace("_", " ")
 
 
+def in_a_line(text: str) -> str:
+    """Return text in which a name that was sent breaks no line and steers no terminal.
+
+    >>> in_a_line("offer\\n2 \\x1b[31m, né")
+    'offer\\\\n2 \\\\x1b[31m, né'
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 def show(table: Table, nothing: str) -> None:
     """Print a table, or what is said of none; a row that goes elsewhere than to a terminal is one line."""
     width = None if sys.stdout.isatty() else _NEVER_WRAPPED
-    Console(width=width).print(table if table.row_count else nothing)
+    # Names are data: "[x]" is no style and ":x:" no picture.
+    Console(width=width, markup=False, emoji=False).print(table if table.row_count else nothing)
 
 
 def _ramp(state: ExperimentState) -> str:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import click
 from armlift import Answer, ArmliftError, Ask, Candidate, Client, Event, Recorded
-from rich.markup import escape
 from rich.table import Table
 
 from engine.commands import server_option
-from engine.commands.telling import reason_said, show
+from engine.commands.telling import in_a_line, reason_said, show
 from engine.errors import InvalidRequest, UnknownAssignment
 from engine.explanation import Explanation
 from engine.recompute import Recomputer
@@ -90,7 +89,7 @@ def assign(
 def _show_answer(slate: Sequence[Answer]) -> None:
     (answer,) = slate
     chance = f", propensity {answer.propensity:.4g}" if answer.propensity else ""
-    click.echo(f"{answer.variant} ({reason_said(answer.reason)}{chance})")
+    click.echo(f"{in_a_line(answer.variant)} ({reason_said(answer.reason)}{chance})")
     click.echo(f"payload: {json.dumps(answer.payload, ensure_ascii=False)}")
     _say_assignment(slate)
 
@@ -100,7 +99,7 @@ def _show_slate(slate: Sequence[Answer]) -> None:
     for answer in slate:
         chance = f"{answer.propensity:.4g}" if answer.propensity else ""
         payload = json.dumps(answer.payload, ensure_ascii=False)
-        table.add_row(str(answer.slot), escape(answer.variant), reason_said(answer.reason), chance, escape(payload))
+        table.add_row(str(answer.slot), in_a_line(answer.variant), reason_said(answer.reason), chance, payload)
     show(table, "there is nothing to fill a slot with")
     _say_assignment(slate)
 
@@ -156,7 +155,7 @@ def explain(assignment: str, slot: int, log: Path | None, server: str) -> None:
     """
     explanation = _from_files(assignment, slot, log) if log else _from_server(assignment, slot, server)
     for step in explanation.steps:
-        click.echo(f"{step.name + ':':14}{step.finding}{'' if step.holds else '  <- comes out differently'}")
+        click.echo(f"{step.name + ':':14}{in_a_line(step.finding)}{'' if step.holds else '  <- comes out differently'}")
     click.echo(f"{'verdict:':14}{explanation.verdict.value.replace('_', ' ')}")
 
 

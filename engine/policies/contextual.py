@@ -45,7 +45,7 @@ class ContextualPolicy:
         self._spec = spec
         self._variants = {variant.name: variant for variant in experiment.variants}
         self._encoder = ContextEncoder(experiment.context)
-        encode = partial(variant_features, declared=experiment.candidates or ())
+        encode = partial(variant_features, declared=tuple(field.name for field in experiment.candidates or ()))
         self._workspace = Workspace(self.arguments, encode, schema(experiment), blob)
 
     def distribution(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -35,8 +36,8 @@ Features = tuple[NDArray[np.uint64], NDArray[np.float32]]
 _ENCODING_VERSION = "1"
 """Changes when the same context no longer gives the same features."""
 _LONGEST_TEXT = 100
-_Pair = tuple[int, float]
-_Encoder = Callable[[ContextValue], Iterable[_Pair]]
+_Encoder = Callable[[ContextValue, list[int], list[float]], None]
+"""Adds the features of a value to the indices and the values of those before."""
 
 
 class ContextEncoder:
@@ -61,17 +62,19 @@ class ContextEncoder:
         Raises:
             PolicyFailed: a value is not of its field's type, or not finite.
         """
-        pairs: list[_Pair] = []
-        for name, missing, encoder in self._fields:
+        indices: list[int] = []
+        values: list[float] = []
+        for name, missing, encode in self._fields:
             value = context.get(name)
             if value is None:
-                pairs.append(missing)
+                indices.append(missing)
+                values.append(1.0)
             else:
-                pairs += encoder(value)
-        return _arrays(pairs)
+                encode(value, indices, values)
+        return _arrays(indices, values)
 
 
-def variant_features(variant: Variant, declared: Sequence[ContextField] = ()) -> Features:
+def variant_features(variant: Variant, declared: tuple[str, ...] = ()) -> Features:
     """Return the features of a variant: its name, its features and its levels, and which declared ones are missing.
 
     Raises:
@@ -80,15 +83,27 @@ def variant_features(variant: Variant, declared: Sequence[ContextField] = ()) ->
     >>> variant_features(Variant("hero", features={"price": 0.5}))[1].tolist()
     [1.0, 0.5]
     """
-    pairs = [(feature_index("variant", variant.name, BITS), 1.0)]
-    # By name: the log keeps features without their order, and sums of 32-bit numbers depend on it.
-    for name, value in sorted(variant.features.items()):
-        python_type: type = type(value)
-        pairs += _feature_encoder(name, python_type)(value)
+    features = variant.features
+    # Candidates' names are rarely the same again: they are not worth their place among the remembered ones.
+    indices, values = [feature_index.__wrapped__("variant", variant.name, BITS)], [1.0]
+    encoders, missing = _layout(tuple(features), tuple(map(type, features.values())), declared)
+    for name, encode in encoders:
+        encode(features[name], indices, values)
     for factor, level in sorted(variant.levels.items()):
-        pairs += _encoder("level", factor, FieldType.TEXT)(level)
-    pairs += [_missing("feature", field.name) for field in declared if field.name not in variant.features]
-    return _arrays(pairs)
+        _encoder("level", factor, FieldType.TEXT)(level, indices, values)
+    indices += missing
+    values += [1.0] * len(missing)
+    return _arrays(indices, values)
+
+
+@lru_cache(maxsize=1024)
+def _layout(
+    names: tuple[str, ...], types: tuple[type, ...], declared: tuple[str, ...]
+) -> tuple[list[tuple[str, _Encoder]], list[int]]:
+    """Return how features of these names and types are read, and the indices of the declared ones that are missing."""
+    # By name: the log keeps features without their order, and sums of 32-bit numbers depend on it.
+    encoders = [(name, _feature_encoder(name, of_type)) for name, of_type in sorted(zip(names, types, strict=True))]
+    return encoders, [_missing("feature", name) for name in declared if name not in names]
 
 
 def schema(experiment: Experiment) -> str:
@@ -204,13 +219,15 @@ def squash(value: float) -> float:
     return size if value > 0 else -size
 
 
-def _arrays(pairs: Sequence[_Pair]) -> Features:
-    indices, values = zip(*pairs, strict=True) if pairs else ((), ())
-    return np.array(indices, dtype=np.uint64), np.array(values, dtype=np.float32)
+def _arrays(indices: list[int], values: list[float]) -> Features:
+    if not indices:
+        return np.zeros(0, np.uint64), np.zeros(0, np.float32)
+    # By way of the standard library's arrays: of a few numbers numpy makes its own in twice the time.
+    return np.frombuffer(array("Q", indices), np.uint64), np.frombuffer(array("f", values), np.float32)
 
 
-def _missing(side: str, name: str) -> _Pair:
-    return feature_index(f"{side} missing", name, BITS), 1.0
+def _missing(side: str, name: str) -> int:
+    return feature_index(f"{side} missing", name, BITS)
 
 
 @lru_cache(maxsize=10_000)
@@ -219,7 +236,6 @@ def _encoder(side: str, name: str, type: FieldType) -> _Encoder:
     return _ENCODERS[type](f"{side} {type.value} {name}")
 
 
-@lru_cache(maxsize=10_000)
 def _feature_encoder(name: str, python_type: type) -> _Encoder:
     """Return what turns values of a variant's feature into indices and values, by the type that they have."""
     field_type = next((found for found, each in _PYTHON_TYPES.items() if issubclass(python_type, each)), None)
@@ -238,34 +254,42 @@ def _is_of(value: ContextValue, field_type: FieldType) -> bool:
 def _number(namespace: str) -> _Encoder:
     index = feature_index(namespace, "", BITS)
 
-    def encode(value: ContextValue) -> Iterable[_Pair]:
+    def encode(value: ContextValue, indices: list[int], values: list[float]) -> None:
         if isinstance(value, bool) or not isinstance(value, (float, int)) or not abs(value) < math.inf:
             raise _refused(namespace)
-        return ((index, squash(value)),)
+        indices.append(index)
+        values.append(squash(value))
 
     return encode
 
 
 def _text(namespace: str) -> _Encoder:
-    return lambda value: ((_text_index(namespace, value), 1.0),)
+    def encode(value: ContextValue, indices: list[int], values: list[float]) -> None:
+        indices.append(_text_index(namespace, value))
+        values.append(1.0)
+
+    return encode
 
 
 def _flag(namespace: str) -> _Encoder:
-    pairs = {flag: ((feature_index(namespace, name, BITS), 1.0),) for flag, name in ((True, "true"), (False, "false"))}
+    of_flag = {flag: feature_index(namespace, name, BITS) for flag, name in ((True, "true"), (False, "false"))}
 
-    def encode(value: ContextValue) -> Iterable[_Pair]:
+    def encode(value: ContextValue, indices: list[int], values: list[float]) -> None:
         if not isinstance(value, bool):
             raise _refused(namespace)
-        return pairs[value]
+        indices.append(of_flag[value])
+        values.append(1.0)
 
     return encode
 
 
 def _texts(namespace: str) -> _Encoder:
-    def encode(value: ContextValue) -> Iterable[_Pair]:
+    def encode(value: ContextValue, indices: list[int], values: list[float]) -> None:
         if not isinstance(value, tuple | list):
             raise _refused(namespace)
-        return [(_text_index(namespace, item), 1.0) for item in dict.fromkeys(value)]
+        distinct = [_text_index(namespace, item) for item in dict.fromkeys(value)]
+        indices += distinct
+        values += [1.0] * len(distinct)
 
     return encode
 

@@ -12,6 +12,8 @@ What VW does when it is asked carelessly, and what is done about each:
     predictions come by score, and need not be a distribution -> put in order and checked
     questions and reloading change the model's bytes -> asked without weight, and written down in one normal form
     what is expected of an action is not told -> read off the debugging tree of a copy that does not serve
+    its Python package looks at every example's label, for longer than it predicts -> they are set once, when made
+    an example takes 31 KB for good -> a model keeps 2,000 of variants at most, and fills them anew
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from threading import Lock
 from typing import Literal, NamedTuple, TypeVar, cast
 
@@ -40,10 +43,11 @@ LIBRARY = f"vowpal-wabbit-next {version('vowpal-wabbit-next')}"
 _QUIET = ["--quiet", "--log_level", "off"]
 _CONTEXT, _ACTION = "U", "A"
 _SEAL_BYTES = 16
-_N_RECENT = 1_500
-"""Variants whose examples are remembered, and as many that were so before: an example takes 31 KB for good."""
+_N_EXAMPLES = 2_000
+"""The most examples of variants that a model keeps, 62 MB: at least as many as there are variants in one question."""
 _Answer = TypeVar("_Answer")
-_Action = tuple[Variant, vw.Example]
+_Action = tuple[Variant, vw.Example, FeatureGroupRef]
+"""A variant, its example, and where in the example its features are."""
 
 _RETIRED: list[vw.Example] = []
 """Examples of failed calls, kept for ever: VW would pool them, and hand them out again in their broken state."""
@@ -88,6 +92,13 @@ class Predicted(NamedTuple):
     sums: NDArray[np.float64]
 
 
+class _Model(vw.Workspace[Literal[False]]):
+    """VW, whose package need not look at labels: every example here has the right one from when it is made."""
+
+    def _check_label(self, example: vw.Example | list[vw.Example]) -> None:
+        """Look at none: that takes twice as long as the prediction. Where VW no longer asks, nothing changes."""
+
+
 class Workspace:
     """A model over variants that predicts a distribution and learns from lessons.
 
@@ -103,7 +114,7 @@ class Workspace:
         self._lock = Lock()
         self._sealed_with = (LIBRARY, *arguments, schema)
         self._encode = encode
-        self._model = self._restore(blob) if blob else vw.Workspace([*arguments, *_QUIET])
+        self._model = self._restore(blob) if blob else _Model([*arguments, *_QUIET])
         self._explaining: vw.Workspace[Literal[True]] | None = None
         self._make_examples()
 
@@ -129,7 +140,7 @@ class Workspace:
                 self._learn_one(lesson, self._actions.of(lesson.eligible))
 
     def _learn_one(self, lesson: Lesson, actions: list[vw.Example]) -> None:
-        _fill(self._taught[_CONTEXT], lesson.context)
+        _fill(self._taught_of, lesson.context)
         chosen = actions[lesson.position]
         # VW takes the position of the labelled example; the action number in the label is not read.
         chosen.set_label(vw.CBLabel(label=(0, -lesson.reward, lesson.propensity)))
@@ -160,24 +171,26 @@ class Workspace:
             model = vw.Workspace(_QUIET, model_data=self._model.serialize()).serialize()
         return self._seal(model) + model
 
-    def _restore(self, blob: bytes) -> vw.Workspace[Literal[False]]:
+    def _restore(self, blob: bytes) -> _Model:
         seal, model = blob[:_SEAL_BYTES], blob[_SEAL_BYTES:]
         if seal != self._seal(model):
             raise SnapshotRefused("the learned state is damaged, or another policy's or library's: learn it anew")
-        return vw.Workspace(_QUIET, model_data=model)
+        return _Model(_QUIET, model_data=model)
 
     def _seal(self, model: bytes) -> bytes:
         return digest("vowpal", *self._sealed_with, model, size=_SEAL_BYTES)
 
     def _make_examples(self) -> None:
+        # Without weight: a question must leave no trace in the model's count of examples.
         self._asked = _example(vw.CBLabel(shared=True, weight=0.0))
+        self._asked_of = self._asked[_CONTEXT]
         self._taught = _example(vw.CBLabel(shared=True))
+        self._taught_of = self._taught[_CONTEXT]
         self._actions = _Actions(self._encode)
 
     def _question(self, context: Features, eligible: Sequence[Variant]) -> list[vw.Example]:
         actions = self._actions.of(eligible)
-        # Without weight: a question must leave no trace in the model's count of examples.
-        _fill(self._asked[_CONTEXT], context)
+        _fill(self._asked_of, context)
         return [self._asked, *actions]
 
     def _call(self, method: Callable[[list[vw.Example]], _Answer], examples: list[vw.Example]) -> _Answer:
@@ -190,16 +203,14 @@ class Workspace:
 
 
 class _Actions:
-    """The examples of variants, remembered by name as long as they are asked for now and then.
+    """The examples of variants, remembered by name; the oldest are filled anew where there are too many.
 
     One example stands for one name, so that no two in a list can be the same. A list holds until the next is asked for.
     """
 
     def __init__(self, encode: Callable[[Variant], Features]) -> None:
         self._encode = encode
-        self._recent: dict[str, _Action] = {}
-        self._older: dict[str, _Action] = {}
-        self._spare: list[vw.Example] = []
+        self._known: dict[str, _Action] = {}
         self._last: tuple[Sequence[Variant], list[vw.Example]] = (), []
 
     def of(self, eligible: Sequence[Variant]) -> list[vw.Example]:
@@ -213,34 +224,35 @@ class _Actions:
             return examples
         # An example is filled anew where its variant comes with other features, also one of the last list.
         self._last = (), []
-        _check_names([variant.name for variant in eligible])
-        self._make_room()
-        recent, examples = self._recent, []
-        for variant in eligible:
-            known = recent.get(variant.name)
-            examples.append(known[1] if known is not None and known[0] is variant else self._find(variant))
+        _check_names(names := [variant.name for variant in eligible])
+        known = self._known
+        new = [variant for variant in eligible if variant.name not in known or known[variant.name][0] is not variant]
+        if new:
+            self._remember(new, names)
+        examples = [known[name][1] for name in names]
         if type(eligible) is tuple:
             self._last = eligible, examples
         return examples
 
-    def _find(self, variant: Variant) -> vw.Example:
-        known = self._recent.get(variant.name) or self._older.pop(variant.name, None)
-        if known is None:
-            example = self._spare.pop() if self._spare else _example(vw.CBLabel())
-            _fill(example[_ACTION], self._encode(variant))
-        else:
-            example = known[1]
-            if not _look_alike(known[0], variant):
-                _fill(example[_ACTION], self._encode(variant))
-        self._recent[variant.name] = variant, example
-        return example
+    def _remember(self, new: Sequence[Variant], asked: Sequence[str]) -> None:
+        unknown = [variant.name for variant in new if variant.name not in self._known]
+        spare = self._forget(len(self._known) + len(unknown) - _N_EXAMPLES, asked)
+        for variant in new:
+            known = self._known.get(variant.name)
+            if known and _look_alike(known[0], variant):
+                self._known[variant.name] = variant, *known[1:]
+                continue
+            features = self._encode(variant)
+            _, example, group = self._known.pop(variant.name, None) or (spare.pop() if spare else _action(variant))
+            _fill(group, features)
+            self._known[variant.name] = variant, example, group
 
-    def _make_room(self) -> None:
-        """Forget what was not asked for lately. Between lists only: what is forgotten is soon filled with another."""
-        if len(self._recent) < _N_RECENT:
-            return
-        self._spare += [example for _, example in self._older.values()]
-        self._recent, self._older = {}, self._recent
+    def _forget(self, n: int, asked: Sequence[str]) -> list[_Action]:
+        """Return the examples of so many variants that are not asked for now, the oldest first, to be filled anew."""
+        if n <= 0:
+            return []
+        needed = set(asked)
+        return [self._known.pop(name) for name in list(islice((each for each in self._known if each not in needed), n))]
 
 
 def _check_names(names: list[str]) -> None:
@@ -257,16 +269,19 @@ def _look_alike(one: Variant, other: Variant) -> bool:
     )
 
 
-def _example(label: vw.CBLabel, action: Features | None = None) -> vw.Example:
+def _example(label: vw.CBLabel) -> vw.Example:
     example = vw.Example()
     for namespace in (_CONTEXT, _ACTION):
         # VW takes examples from a pool, and one that a parser failed on holds features that it does not show.
         example[namespace].truncate_to(0)
         del example[namespace]
     example.set_label(label)
-    if action is not None:
-        _fill(example[_ACTION], action)
     return example
+
+
+def _action(variant: Variant) -> _Action:
+    example = _example(vw.CBLabel())
+    return variant, example, example[_ACTION]
 
 
 def _fill(group: FeatureGroupRef, features: Features) -> None:
@@ -305,4 +320,4 @@ def _sums(model: vw.DebugNode) -> list[float]:
 
 
 # The first push in a process loads numpy's C interface; when two threads make it at once, the process hangs.
-_example(vw.CBLabel(), (np.zeros(1, np.uint64), np.zeros(1, np.float32)))
+_fill(_example(vw.CBLabel())[_ACTION], (np.zeros(1, np.uint64), np.zeros(1, np.float32)))

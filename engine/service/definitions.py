@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from armlift.v1 import experiment_pb2 as contract
 from armlift.values import values
 
@@ -9,6 +11,7 @@ from engine.errors import InvalidExperiment, InvalidRequest
 from engine.experiments import Brief, Change, ContextField, Experiment, ExperimentState, Factor, Status, Variant
 from engine.metrics import RewardTerm
 from engine.records import Context
+from engine.reward_rules import default_scale
 from engine.service.funnels import from_forced, from_funnel, from_sticky, to_forced, to_funnel, to_sticky
 from engine.service.metrics import from_metric, from_plan, to_metric, to_plan
 from engine.service.policies import from_policy, to_policy
@@ -65,7 +68,10 @@ def to_experiment(message: contract.Experiment) -> Experiment:
 
 
 def from_experiment(experiment: Experiment) -> contract.Experiment:
-    """Return the message of an experiment."""
+    """Return the message of an experiment.
+
+    A reward's scale that follows from its weights is left out: sent back with other weights it would be an old one.
+    """
     return contract.Experiment(
         experiment_id=experiment.experiment_id,
         variants=[_from_variant(variant) for variant in experiment.variants],
@@ -92,7 +98,7 @@ def from_experiment(experiment: Experiment) -> contract.Experiment:
         shadow=from_policy(experiment.shadow) if experiment.shadow else None,
         candidates=_from_candidates(experiment.candidates) if experiment.candidates is not None else None,
         slots=experiment.slots,
-        reward_scale=_from_scale(experiment.reward_scale) if experiment.reward_scale else None,
+        reward_scale=_from_scale(experiment),
         reward_default=experiment.reward_default,
     )
 
@@ -117,8 +123,9 @@ def from_state(state: ExperimentState) -> contract.ExperimentState:
 
 def to_state(message: contract.ExperimentState) -> ExperimentState:
     """Return an experiment's state."""
+    experiment = to_experiment(message.experiment)
     return ExperimentState(
-        experiment=to_experiment(message.experiment),
+        experiment=replace(experiment, reward_scale=experiment.reward_scale or default_scale(experiment)),
         status=to_status(message.status),
         revision=message.revision,
         epoch=message.epoch,
@@ -242,6 +249,8 @@ def _to_scale(message: contract.Range) -> tuple[float, float]:
     return message.low, message.high
 
 
-def _from_scale(scale: tuple[float, float]) -> contract.Range:
-    low, high = scale
+def _from_scale(experiment: Experiment) -> contract.Range | None:
+    if experiment.reward_scale is None or experiment.reward_scale == default_scale(experiment):
+        return None
+    low, high = experiment.reward_scale
     return contract.Range(low=low, high=high)

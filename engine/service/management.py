@@ -33,6 +33,8 @@ from engine.service.status import hearing
 from engine.service.words import STATUSES
 
 _TIMEOUT_S = 10.0
+_MOST_LEARNED = 4_000_000
+"""Bytes of a learned state that a message holds, its frame and all else included: see Settings.max_message_bytes."""
 
 
 class Management:
@@ -87,8 +89,7 @@ class Management:
     def apply(self, experiment: Experiment, reason: str, etag: str = "") -> tuple[ExperimentState, str]:
         """Make the server's experiment this one, and return its state with what was done.
 
-        That is "created", "unchanged", "changed", or "changed, which opened epoch N". An empty etag changes whatever
-        is there.
+        That is "created", "unchanged", or "changed" with what that led to. An empty etag changes whatever is there.
 
         Raises:
             StaleEtag: somebody changed it since it had this etag.
@@ -103,7 +104,7 @@ class Management:
         if not changed_fields(before.experiment, define(experiment)):
             return before, "unchanged"
         state = self._update(experiment, etag or before.etag, reason)
-        return state, f"changed, which opened epoch {state.epoch}" if state.epoch > before.epoch else "changed"
+        return state, _changed(before, state)
 
     def move(self, experiment_id: str, to: Status, reason: str) -> ExperimentState:
         """Take a step of the lifecycle and return the state after it."""
@@ -233,9 +234,15 @@ class Management:
         """Let the draft that a snapshot was learned for begin with it, and return what it is.
 
         Raises:
+            InvalidRequest: it is too large to be sent.
             SnapshotRefused: it does not verify.
             StaleEtag: the draft was changed since it had this etag.
         """
+        if len(snapshot.blob) > _MOST_LEARNED:
+            raise InvalidRequest(
+                f"what was learned has {len(snapshot.blob) / 1e6:.1f} MB, and {_MOST_LEARNED / 1e6:g} MB are the most "
+                "that a draft can begin with: give its policy fewer fields, variants or interactions"
+            )
         message = learning.WarmStartRequest(
             experiment_id=snapshot.experiment_id,
             state=from_learned(snapshot),
@@ -277,3 +284,11 @@ class Management:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _changed(before: ExperimentState, after: ExperimentState) -> str:
+    """Return that an experiment was changed, the epoch that this opened, and what it means for what was learned."""
+    opened = f", which opened epoch {after.epoch}" if after.epoch > before.epoch else ""
+    is_forgotten = before.snapshot and not after.snapshot
+    learns = "has lost its warm start, which does not fit it" if after.status is Status.DRAFT else "learns anew"
+    return f"changed{opened}{f', and {learns}' if is_forgotten and after.experiment.policy.learns else ''}"

@@ -112,6 +112,8 @@ def hearing() -> Iterator[None]:
 def _told(heard: ClientError) -> str:
     if heard.code in BY_CODE:
         return str(heard)
+    if heard.code == grpc.StatusCode.RESOURCE_EXHAUSTED.name:
+        return "this is more than the server takes in one message: send less"
     return f"the server cannot be reached or gave up ({heard.code}): start one with `armlift serve`, or see --server"
 
 

@@ -41,7 +41,7 @@ class UnitIndex:
         return self._exposures.get(assignment_id, ())
 
     def outcomes(self, key: int | str | None) -> Sequence[int]:
-        """Return the seqs of the outcomes of a unit's key, or of an assignment's id, ascending; none that takes back."""
+        """Return the seqs of the outcomes of a unit's key or an assignment's id, ascending; none that takes back."""
         return self._outcomes.get(key, ()) if key else ()
 
     def is_voided(self, outcome_id: str) -> bool:

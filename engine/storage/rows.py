@@ -117,7 +117,8 @@ def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
 
 def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assignment:
     """Return an assignment from its message."""
-    eligible = tuple(record.eligible)
+    # A slice of what repeats is one copy, where going through it is a call for each.
+    eligible = tuple(record.eligible[:])
     assigned_at = from_micros(record.assigned_at_us)
     came_at_once = record.received_at_us == record.assigned_at_us
     return Assignment(
@@ -139,16 +140,16 @@ def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assign
         is_draw=record.is_draw,
         group=_GROUP_OF[record.group],
         group_weight=record.group_weight,
-        inclusion=tuple([_inclusion(passed.step, passed.weight) for passed in record.inclusion]),
+        inclusion=tuple([_inclusion(passed.step, passed.weight) for passed in record.inclusion[:]]),
         eligible=eligible,
-        distribution=tuple(record.distribution),
+        distribution=tuple(record.distribution[:]),
         context=_context_from_record(record.context),
         candidates=_candidates_from_record(record.candidates, eligible) if record.candidates else (),
         population=record.population,
         is_remembered=record.is_remembered,
         kept_from=record.kept_from.hex(),
         shadow_snapshot=record.shadow_snapshot.hex(),
-        shadow_distribution=tuple(record.shadow_distribution),
+        shadow_distribution=tuple(record.shadow_distribution[:]),
         source=_SOURCE_OF[record.source],
         keep_probability=record.keep_probability,
         hash_version=record.hash_version,
@@ -190,9 +191,10 @@ def _fill(record: MutableMapping[str, Value], context: Context) -> None:
 
 
 def _context_from_record(record: Mapping[str, Value]) -> dict[str, ContextValue]:
-    # Every row has some, so each call counts.
+    # Every row has some, so each call counts, and a map's `items` would be one for each of them.
     context: dict[str, ContextValue] = {}
-    for name, value in record.items():
+    for name in record:
+        value = record[name]
         kind = value.WhichOneof("kind") or "list"
         context[name] = tuple([item.text for item in value.list.values]) if kind == "list" else getattr(value, kind)
     return context

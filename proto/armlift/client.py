@@ -123,7 +123,8 @@ class Client:
     ) -> dict[str, Answer]:
         """Return what the unit gets in every running experiment, by experiment: one call, and one walk in the server.
 
-        `defaults` has the variant to show by experiment where no server answers; these are asked for in any case.
+        Each is asked for one slot, and one that takes candidates is left out: `assign` brings them. `defaults` has the
+        variant to show by experiment where no server answers; these are asked for in any case.
         """
         ask = Ask("", unit, units or {}, context or {}, request_id=request_id, at=at)
         wait = patience(defaults)

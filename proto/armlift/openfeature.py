@@ -20,6 +20,8 @@ empty. Another type is TYPE_MISMATCH; 10.0 is a whole number and 10 a number wit
 **Context.** The targeting key is the id of a customer, or of the provider's `unit_type`. An attribute `units` that is a
 map holds units of more types; all others are the context, times as ISO text in UTC.
 
+**Slots.** An evaluation asks for one slot. An experiment whose requests bring candidates is asked by `Client`.
+
 **Answers.** The reason is armlift's in OpenFeature's words. DEFAULT and STALE serve the payload of the experiment's
 default variant; DISABLED (a draft, paused or ended) serves the caller's default and names no variant, as OpenFeature
 has it for a flag that is turned off. Where the reason is ERROR, so is the value: FLAG_NOT_FOUND,
@@ -75,7 +77,7 @@ _TOLD = {
     "UNIT_MISSING": "there is no id of the unit that the experiment is for: give the context a targeting key",
     "CONTEXT_MISSING": "an attribute that the experiment requires is missing: see its declared context",
     "CONTEXT_INVALID": "an attribute has another type than the experiment declares: see its declared context",
-    "NO_VARIANTS": "no variant is left for this request",
+    "NO_VARIANTS": "no variant is left for this request, or they are candidates, which an evaluation cannot bring",
 }
 _log = logging.getLogger(__name__)
 

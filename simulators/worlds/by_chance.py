@@ -18,6 +18,7 @@ from simulators import made_up
 from simulators.deeds import Deed, Wait, deeds_of
 from simulators.environment import Happening, Visit, as_variant
 from simulators.made_up import share
+from simulators.traffic import crowd
 from simulators.worlds.encoding import Columns
 from simulators.worlds.offers import Stock
 from simulators.worth import Event, Worth
@@ -108,10 +109,9 @@ class ByChance(ABC):
         """Return one visit a customer, evenly spread, in the order of time."""
         times: list[float] = np.sort(rng.random(n_customers)).tolist()
         contexts = self._contexts(n_customers, rng)
-        # Other customers under another seed: the draws of a test depend on who comes by alone.
-        crowd = f"customer-{rng.integers(16**6):06x}"
+        those = crowd(rng)
         return [
-            Visit(f"{crowd}-{number}", start + at * span, *shown)
+            Visit(f"{those}-{number}", start + at * span, *shown)
             for number, (at, shown) in enumerate(zip(times, contexts, strict=True), 1)
         ]
 

@@ -17,6 +17,7 @@ from simulators.deeds import Deed, Wait, deeds_of
 from simulators.environment import Happening, Visit, as_variant
 from simulators.habits import HABITS, HIGHEST_RATE, LIFTS, LOST, SEGMENTS, BySegment, Habit
 from simulators.made_up import share
+from simulators.traffic import crowd
 from simulators.worlds.offers import Stock
 from simulators.worth import Event, Worth
 
@@ -65,10 +66,11 @@ class Storefront:
 
     def visits(self, n_customers: int, start: datetime, span: timedelta, rng: Generator) -> list[Visit]:
         """Return the visits of a number of customers in the order of time: one to a few each."""
+        those = crowd(rng)
         found = [
             visit
             for number in range(1, n_customers + 1)
-            for visit in _visits_of(f"customer-{number}", start, span, rng)
+            for visit in _visits_of(f"{those}-{number}", start, span, rng)
         ]
         return sorted(found, key=lambda visit: (visit.at, visit.unit_id))
 

@@ -93,6 +93,7 @@ def test_without_a_control_group_nothing_is_compared_and_it_is_said_why(make: An
     what = "slots" if make is shelf else "candidates"
     assert text(f"note.{what}") in found.metrics[0].notes
     assert found.design == text(f"design.{what}")
+    assert f"click, so far: no fair comparison. {found.design} What was served brought" in str(found.verdict.sentence)
     assert found.health.n_assignments == found.health.sources[0].n == 300
 
 

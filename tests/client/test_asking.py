@@ -46,6 +46,16 @@ def test_all_running_experiments_are_answered_in_one_call(served: Any) -> None:
     assert answers["hero"].variant == served.client.assign("hero", unit="ann").variant
 
 
+def test_those_that_take_candidates_are_left_out_and_slates_have_their_first_slot(served: Any) -> None:
+    served.start(replace(HERO, experiment_id="news", candidates=()))
+    served.start(replace(HERO, experiment_id="shelf", slots=2))
+    answers = served.client.assign_all(unit="ann", units={"account": "7"})
+    assert list(answers) == ["accounts", "footer", "hero", "shelf"]
+    assert (answers["shelf"].slot, answers["shelf"].propensity) == (0, 0.5)
+    assert {row.experiment_id for row in served.assignments()} == set(answers), "nothing is logged of the others"
+    assert served.client.assign_all(unit="ann", defaults={"news": "bold"})["news"].reason == "NO_VARIANTS"
+
+
 def test_the_same_request_has_the_same_answers(served: Any) -> None:
     first, second = (served.client.assign_all(unit="ann", request_id="page-1") for _ in range(2))
     assert first == second

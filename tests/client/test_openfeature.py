@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -42,9 +43,13 @@ STRICT = Experiment(
 )
 
 
+NEWS = replace(ACCOUNTS, experiment_id="news", unit="customer", candidates=())
+SHELF = replace(NEWS, experiment_id="shelf", candidates=None, slots=2)
+
+
 @pytest.fixture(scope="module")
 def served(serve: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with serve(tmp_path_factory.mktemp("store"), [HERO, ACCOUNTS, STRICT]) as running:
+    with serve(tmp_path_factory.mktemp("store"), [HERO, ACCOUNTS, STRICT, NEWS, SHELF]) as running:
         yield running
 
 
@@ -100,6 +105,14 @@ def test_a_variant_may_leave_the_callers_default(provider: ArmliftProvider) -> N
         assert details.reason == Reason.SPLIT
         headlines[details.variant] = details.value
     assert headlines == {"plain": "Welcome", "bold": "Two for one"}
+
+
+def test_an_evaluation_asks_for_one_slot_and_brings_no_candidates(provider: ArmliftProvider) -> None:
+    first = provider.resolve_string_details("shelf", "none", someone())
+    assert (first.reason, first.flag_metadata["propensity"]) == (Reason.SPLIT, 0.5)
+    nothing = provider.resolve_string_details("news", "none", someone())
+    assert (nothing.value, nothing.error_code) == ("none", ErrorCode.GENERAL)
+    assert "candidates" in str(nothing.error_message)
 
 
 # --- units and context ---------------------------------------------------------------------------------------------

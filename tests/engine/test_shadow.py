@@ -131,6 +131,29 @@ def test_a_shadow_that_fails_is_left_out(answer: Exception | Sequence[float], ca
     assert "the shadow of hero failed" in caplog.text
 
 
+class Strolling(RequestClock):
+    """Every look at the stopwatch takes a second, and no policy is ever slow: it is looked at twice for each."""
+
+    seconds = 0.0
+
+    def stopwatch_s(self) -> float:
+        self.seconds += 1.0
+        return self.seconds
+
+
+def test_of_a_policy_that_goes_on_failing_an_operator_hears_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    house = housed(SHADOWED, clock=Strolling())
+    live = house.engine.catalog.find("hero")
+    house.engine.swap_in(replace(live, policy=Sick(RuntimeError("boom")), shadow=None))
+    # A decision that fails looks twice: when it begins, and when it complains.
+    for number in range(100):
+        assert house.ask(f"u{number}").reason is Reason.POLICY_FAILED
+    first, *later = caplog.records
+    assert first.exc_info is not None
+    assert first.getMessage() == "the policy of hero failed; its default is served"
+    assert [record.getMessage() for record in later] == [f"{first.getMessage()} (and 29 times before)"] * 3
+
+
 class Ticking(RequestClock):
     """Every look at the stopwatch takes 30 milliseconds; a policy has 50."""
 

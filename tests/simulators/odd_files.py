@@ -75,6 +75,14 @@ exposure: reported
 metrics: {win: {kind: conversion, window: 1h}}
 reward: {win: 1}
 """
+BOUNDED = """
+experiment: bounded
+variants: [ochre, teal]
+metrics:
+  paid: {kind: revenue, window: 1d, cap: 30, range: [0, 500]}
+  more: {kind: revenue, of: paid, window: 1d, range: [-5, 45]}
+reward: {paid: 0.5, more: 0.5}
+"""
 FILES = {
     "plain": PLAIN,
     "every-type": EVERY_TYPE,
@@ -83,6 +91,7 @@ FILES = {
     "factors": FACTORS,
     "reading": READING,
     "slate": SLATE,
+    "bounded": BOUNDED,
 }
 
 

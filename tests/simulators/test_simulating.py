@@ -37,7 +37,7 @@ def test_any_file_can_be_rehearsed(said, world, name):
 
 def test_it_says_what_was_rewarded_and_what_a_test_would_have_cost(said):
     told = said("bernoulli", FILES["costly"], "--customers", 200)
-    assert "reward: 0.7 x paid +0.2 x soon -0.5 x returned +0.1 x happy, scaled from -0.2 .. 0.6 to 0 .. 1" in told
+    assert "reward: 0.7 x paid + 0.2 x soon - 0.5 x returned + 0.1 x happy, scaled from -0.2 .. 0.6 to 0 .. 1" in told
     assert "A test with even shares needs" in told
     assert "a test of " in told
     assert "even chances" in told

@@ -428,7 +428,9 @@ class BatchAssignRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     all_running: _builtins.bool
-    """Asks for every running experiment that is not among the requests, by id, with the shared units and context."""
+    """Asks for every running experiment that is not among the requests, by id, with the shared units and context, for one
+    slot. One that takes candidates is not asked: a request has to bring them.
+    """
     request_id: _builtins.str
     """Identifies what all_running asks: the same id is answered with the same assignments. Empty: the server mints one."""
     @_builtins.property

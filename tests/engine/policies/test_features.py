@@ -148,9 +148,8 @@ def test_variants_share_what_they_have_in_common():
 
 
 def test_what_a_candidate_ought_to_have_and_has_not_is_a_feature():
-    declared = (ContextField("price", FieldType.NUMBER), ContextField("topic", FieldType.TEXT))
     whole, without = (
-        variant_features(Variant("a", features=given), declared)[0].tolist()
+        variant_features(Variant("a", features=given), ("price", "topic"))[0].tolist()
         for given in ({"price": 0.5, "topic": "x"}, {"price": 0.5})
     )
     assert whole[:2] == without[:2]

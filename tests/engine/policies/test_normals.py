@@ -34,6 +34,16 @@ def test_two_are_compared_as_their_difference_is(pairs):
     assert best_of_normals(means, deviations)[0] == pytest.approx(first, abs=1e-6)
 
 
+@pytest.mark.parametrize(("sizes", "apart"), [((1e-12, 1.0), 0.3), ((1e-12, 3e-12), 1.5), ((1e-9, 1e-4), -2.0)])
+@pytest.mark.parametrize("mean", [0.0, 0.5, 1000.0])
+def test_two_that_differ_by_less_than_floats_near_them_do(sizes, apart, mean):
+    deviations = np.array(sizes)
+    means = mean + np.array([0.0, apart * np.hypot(*sizes)])
+    # Of the means as floats have them: next to 1,000 they are 1e-13 apart at least.
+    first = norm.cdf((means[0] - means[1]) / np.hypot(*deviations))
+    assert best_of_normals(means, deviations)[0] == pytest.approx(first, abs=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_several_are_what_adaptive_quadrature_finds(seed):
     rng = np.random.default_rng(seed)

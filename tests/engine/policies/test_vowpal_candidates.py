@@ -76,19 +76,16 @@ def test_two_candidates_of_equal_features_are_two():
 
 
 def test_forgotten_candidates_come_back_as_they_were(monkeypatch):
-    monkeypatch.setattr(vowpal, "_N_RECENT", 20)
+    monkeypatch.setattr(vowpal, "_N_EXAMPLES", 20)
     ws, fresh = taught(), taught()
     expected = {start: fresh.predict(CONTEXT, named(*range(start, start + 15))) for start in range(0, 150, 15)}
     for start in (*range(0, 150, 15), *range(0, 150, 15), *reversed(range(0, 150, 15))):
         assert ws.predict(CONTEXT, named(*range(start, start + 15))) == expected[start]
-    actions = ws._actions
-    held = len(actions._recent) + len(actions._older) + len(actions._spare)
-    # Two generations, each of at most 20 and one list more, and what waits to be filled.
-    assert held <= 3 * (20 + 15)
+    assert len(ws._actions._known) <= 20
 
 
 def test_a_list_longer_than_what_is_remembered_is_answered_whole(monkeypatch):
-    monkeypatch.setattr(vowpal, "_N_RECENT", 20)
+    monkeypatch.setattr(vowpal, "_N_EXAMPLES", 20)
     ws = taught()
     long = named(*range(300))
     answer = ws.predict(CONTEXT, long)
@@ -102,7 +99,7 @@ def test_lessons_of_many_candidates_teach_the_same_whatever_is_remembered(monkey
     batch = [Lesson(CONTEXT, named(*range(n, n + 30)), str(n + 1), n % 2, 0.5) for n in range(0, 600, 7)]
     ample = taught()
     ample.learn(batch)
-    monkeypatch.setattr(vowpal, "_N_RECENT", 10)
+    monkeypatch.setattr(vowpal, "_N_EXAMPLES", 10)
     scarce = taught()
     scarce.learn(batch)
     assert scarce.serialize() == ample.serialize()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 from engine import experiments as model
 from engine import funnel, specs
+from engine.definition import define
 from engine.explanation import Verdict
+from engine.metrics import Aggregation, Better, Metric, MetricKind, RewardTerm, Role
 from engine.records import DrawKey, KeptStatus, OpenFeatureReason, Reason
+from engine.reward_rules import default_scale
 from engine.service import convert, definitions, words
 from engine.storage import rows
 from tests.engine import funnel_strategies as sent
@@ -33,9 +36,9 @@ variants = st.builds(
     levels=st.dictionaries(short, short, max_size=2),
 )
 metrics = st.builds(
-    model.Metric,
+    Metric,
     name=short,
-    kind=st.sampled_from(model.MetricKind),
+    kind=st.sampled_from(MetricKind),
     window=durations,
     cap=st.none() | numbers,
     of=short,
@@ -44,8 +47,8 @@ metrics = st.builds(
     winsor=st.none() | numbers,
     range=st.none() | st.tuples(numbers, numbers),
     quantile=st.none() | numbers,
-    better=st.sampled_from(model.Better),
-    role=st.sampled_from(model.Role),
+    better=st.sampled_from(Better),
+    role=st.sampled_from(Role),
     margin=st.none() | numbers,
     effect=st.none() | numbers,
     covariates=st.lists(short, max_size=2).map(tuple),
@@ -77,7 +80,7 @@ experiments = st.builds(
     shadow=st.none() | any_policies,
     candidates=st.none() | declared_fields,
     slots=counts,
-    reward=st.lists(st.builds(model.RewardTerm, short, numbers, st.sampled_from(model.Aggregation)), max_size=2).map(
+    reward=st.lists(st.builds(RewardTerm, short, numbers, st.sampled_from(Aggregation)), max_size=2).map(
         tuple
     ),
     reward_scale=st.none() | st.tuples(numbers, numbers),
@@ -98,7 +101,24 @@ experiments = st.builds(
 @given(experiments)
 def test_an_experiment_survives_the_wire(experiment: model.Experiment) -> None:
     message = definitions.from_experiment(experiment).SerializeToString()
-    assert definitions.to_experiment(contract.Experiment.FromString(message)) == experiment
+    is_default = experiment.reward_scale == default_scale(experiment)
+    expected = replace(experiment, reward_scale=None) if is_default else experiment
+    assert definitions.to_experiment(contract.Experiment.FromString(message)) == expected
+
+
+def test_the_scale_of_other_weights_is_not_sent_back_with_them() -> None:
+    """A definition that was read from the server, changed and sent again is scaled by what it says now."""
+    two = model.Variant("a"), model.Variant("b")
+    metrics = Metric("order"), Metric("call")
+    order, call = RewardTerm("order", 1.0), RewardTerm("call", -0.5)
+    kept = define(model.Experiment("hero", two, metrics, reward=(order,)))
+    state = model.ExperimentState(kept, model.Status.DRAFT, 1, 1, "1")
+    message = definitions.from_state(state)
+    assert definitions.to_state(message).experiment.reward_scale == kept.reward_scale == (0.0, 1.0)
+    message.experiment.reward.append(definitions.from_experiment(replace(kept, reward=(call,))).reward[0])
+    assert define(definitions.to_experiment(message.experiment)).reward_scale == (-0.5, 1.0)
+    chosen = define(replace(kept, reward_scale=(0.0, 2.0)))
+    assert definitions.to_experiment(definitions.from_experiment(chosen)).reward_scale == (0.0, 2.0)
 
 
 states = st.builds(
@@ -130,8 +150,9 @@ changes = st.builds(
 
 @given(states)
 def test_a_state_survives_the_wire(state: model.ExperimentState) -> None:
+    scale = state.experiment.reward_scale or default_scale(state.experiment)
     message = definitions.from_state(state)
-    assert definitions.to_state(message) == state
+    assert definitions.to_state(message) == replace(state, experiment=replace(state.experiment, reward_scale=scale))
     assert message.traffic == state.traffic
 
 
@@ -159,8 +180,8 @@ PAIRS = [
     (model.Variant, contract.Variant, set()),
     (model.Factor, contract.Factor, set()),
     (model.ContextField, contract.ContextField, set()),
-    (model.Metric, contract.Metric, set()),
-    (model.RewardTerm, contract.RewardTerm, set()),
+    (Metric, contract.Metric, set()),
+    (RewardTerm, contract.RewardTerm, set()),
     (model.Plan, contract.Plan, set()),
     (specs.FixedSpec, contract.FixedPolicy, set()),
     (specs.SegmentsSpec, contract.SegmentsPolicy, set()),
@@ -200,14 +221,14 @@ def test_the_round_trip_above_fills_every_field() -> None:
 
     @given(experiments)
     def fill(experiment: model.Experiment) -> None:
-        bare = model.Experiment("", (), ()), model.Metric(""), model.Plan(), funnel.Funnel()
+        bare = model.Experiment("", (), ()), Metric(""), model.Plan(), funnel.Funnel()
         metric = (*experiment.metrics, bare[1])[0]
         for record, plain in zip((experiment, metric, experiment.plan, experiment.funnel), bare, strict=True):
             own = [field.name for field in fields(record) if getattr(record, field.name) != getattr(plain, field.name)]
             filled.update((type(record), name) for name in own)
 
     fill()
-    kinds = (model.Experiment, model.Metric, model.Plan, funnel.Funnel)
+    kinds = (model.Experiment, Metric, model.Plan, funnel.Funnel)
     assert filled == {(kind, field.name) for kind in kinds for field in fields(kind)}
 
 
@@ -219,7 +240,7 @@ def test_what_an_older_client_leaves_out_has_its_default() -> None:
         exposure=contract.EXPOSURE_RULE_ASSIGNED,
     )
     read = definitions.to_experiment(message)
-    assert read.metrics == (model.Metric("click", window=timedelta(0)),)
+    assert read.metrics == (Metric("click", window=timedelta(0)),)
     assert (read.plan, read.segments) == (model.Plan(), ())
     assert (read.funnel, read.sticky, read.forced) == (funnel.Funnel(), None, ())
     message.plan.n_units = 500
@@ -235,14 +256,14 @@ def test_what_an_older_client_leaves_out_has_its_default() -> None:
         (convert.RECORD_STATUSES, KeptStatus),
         (convert.VERDICTS, Verdict),
         (words.FIELD_TYPES, model.FieldType),
-        (words.METRIC_KINDS, model.MetricKind),
-        (words.BETTER, model.Better),
-        (words.ROLES, model.Role),
+        (words.METRIC_KINDS, MetricKind),
+        (words.BETTER, Better),
+        (words.ROLES, Role),
         (words.LOOKINGS, model.Looking),
         (words.BOUNDARIES, model.Boundary),
         (words.EXPOSURE_RULES, model.ExposureRule),
         (words.STATUSES, model.Status),
-        (words.AGGREGATIONS, model.Aggregation),
+        (words.AGGREGATIONS, Aggregation),
         (words.POSTERIORS, specs.Posterior),
         (words.EXPLORERS, specs.Explorer),
         (words.LEARNER_TYPES, specs.LearnerType),

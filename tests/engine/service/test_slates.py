@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from armlift import Answer, ArmliftError, Ask, AsyncClient, Candidate, Client, Event
 
-from engine.experiments import ContextField, Experiment, FieldType, Status, Variant
+from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Status, Variant
+from engine.funnel import Cap, Funnel, Rest
 from engine.metrics import Metric
 from engine.records import Outcome, Reason
 from engine.specs import ContextualSpec
@@ -18,6 +20,7 @@ from engine.specs import ContextualSpec
 PRICE = ContextField("price", FieldType.NUMBER)
 NEWS = Experiment("news", (Variant("house", '{"size": 1}'),), (Metric("click"),), candidates=(PRICE,), slots=3)
 SHELF = Experiment("shelf", tuple(map(Variant, "abcd")), (Metric("click"),), slots=4)
+DAY = timedelta(days=1)
 ARTICLES = [Candidate(f"a{n}", {"price": n, "colour": "red"}) for n in range(5)]
 
 
@@ -137,6 +140,32 @@ def test_exposures_and_outcomes_are_of_the_slot_that_was_answered(served: Any, a
         (answers[2].assignment_id, 2),
         (answers[1].assignment_id, 1),
     ]
+
+
+def spared(service: Any, at: datetime, exposure: ExposureRule, **funnel: Any) -> Callable[[timedelta], list[Answer]]:
+    """Return what fills three slots of the same customer at a time, in an experiment that leaves people alone."""
+    service.start(replace(SHELF, exposure=exposure, funnel=Funnel(**funnel)))
+    return lambda after: service.client.assign_slate("shelf", 3, unit="ann", at=at + after)
+
+
+@pytest.mark.parametrize("slot", [0, 2])
+def test_an_exposure_of_any_slot_counts_for_a_cap_and_several_count_once(service: Any, at: datetime, slot: int) -> None:
+    ask = spared(service, at, ExposureRule.REPORTED, cap=Cap(2, 7 * DAY))
+    for day in range(2):
+        answers = ask(day * DAY)
+        service.client.expose(answers[slot], answers[1], at=at + day * DAY)
+        assert {answer.reason for answer in answers} == {"DRAWN"}
+    assert {answer.reason for answer in ask(3 * DAY)} == {"CAPPED"}
+    assert {answer.reason for answer in ask(7 * DAY)} == {"DRAWN"}, "the first one is out of the window"
+
+
+@pytest.mark.parametrize(("slot", "reason"), [(0, "DRAWN"), (2, "DRAWN"), (None, "CAPPED")])
+def test_who_clicks_on_any_slot_is_not_left_alone(service: Any, at: datetime, slot: int | None, reason: str) -> None:
+    ask = spared(service, at, ExposureRule.ASSIGNED, rest=Rest("click", DAY, 7 * DAY))
+    answers = ask(0 * DAY)
+    if slot is not None:
+        service.client.record("click", answer=answers[slot], at=at + DAY / 2)
+    assert {answer.reason for answer in ask(2 * DAY)} == {reason}
 
 
 def test_every_slot_is_explained(served: Any, at: datetime) -> None:
