@@ -74,7 +74,7 @@ wheel-check: $(VENV)/.installed-test  ## build the wheel and use it in an empty 
 bench: $(VENV)/.installed-test  ## run the benchmarks: about a quarter of an hour
 	@for each in serve assign decide learner swap lift report_log; do echo "== $$each"; $(RUN) benchmarks/$$each.py || exit 1; done
 
-bench-learning: $(VENV)/.installed-test  ## regret beside VW and MABWiser, 20 seeds a world: about an hour and a half
+bench-learning: $(VENV)/.installed-test  ## regret beside VW and MABWiser, 20 seeds a world: the better part of an hour
 	$(RUN) benchmarks/learn.py
 
 coverage: $(VENV)/.installed-test  ## count how often a report's intervals hold the truth: the better part of an hour

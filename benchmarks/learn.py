@@ -1,6 +1,6 @@
 """How fast policies learn, through Assigner, log and learner, beside raw Vowpal Wabbit and MABWiser.
 
-    python benchmarks/learn.py [--seeds 20] [--rounds 10000] [--long-rounds 100000] [--out out/learn]
+    python benchmarks/learn.py [--seeds 20] [--rounds 5000] [--long-rounds 100000] [--out out/learn]
 
 Every policy and peer meets the same customers with the same luck, and learns at the same simulated times, in the same
 blocks, of rewards at the same age. A seed is another world of its kind, or in the storefront other customers. Regret is
@@ -228,7 +228,7 @@ def plot(curves: Curves, bound: np.ndarray, n: int, file: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=5_000)
     parser.add_argument("--long-rounds", type=int, default=100_000)
     parser.add_argument("--worlds", default=",".join(SETTINGS), help="which of them, with commas between")
     parser.add_argument("--out", type=Path, default=Path("out/learn"))

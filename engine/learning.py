@@ -179,14 +179,13 @@ class LearnerPool:
 
         A policy that was the shadow of another one before has its live snapshot from there, and none of its own yet.
         """
-        own = self._snapshots.newest(experiment.experiment_id, is_shadow=is_shadow)
-        live = self._snapshots.snapshot(
-            experiment.experiment_id, state.shadow_snapshot if is_shadow else state.snapshot
-        )
-        found = [next((snapshot for snapshot in own if _verifies(snapshot, experiment)), None), live]
-        known = [snapshot for snapshot in found if snapshot and _verifies(snapshot, experiment)]
-        latest = max(known, key=lambda snapshot: snapshot.watermark, default=None)
-        resume = replace(latest, is_shadow=is_shadow) if latest else self._root(experiment, is_shadow)
+        experiment_id = experiment.experiment_id
+        own = self._snapshots.newest(experiment_id, is_shadow=is_shadow)
+        latest = next((snapshot for snapshot in own if _verifies(snapshot, experiment)), None)
+        live = self._snapshots.snapshot(experiment_id, state.shadow_snapshot if is_shadow else state.snapshot)
+        if live and (latest is None or latest.watermark < live.watermark) and _verifies(live, experiment):
+            latest = replace(live, is_shadow=is_shadow)
+        resume = latest or self._root(experiment, is_shadow)
         return Chain(experiment, state.epoch, resume, is_shadow=is_shadow)
 
     def _root(self, experiment: Experiment, is_shadow: bool) -> Snapshot | None:

@@ -7,7 +7,7 @@ A draft may be archived unseen. Nothing comes back from concluded, because a con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 

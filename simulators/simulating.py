@@ -122,8 +122,9 @@ def _of_test(tallies: Sequence[Tally], test: FairTest | None, n: int) -> str:
         return f"No plain test compares: {what}."
     if np.isinf(test.n_draws):
         return f"No test would tell {test.best} from {test.next_best}: for everybody together both are as good."
+    n_needed = float(f"{test.n_draws:.2g}")
     told = (
-        f"A test with even shares needs about {float(f'{test.n_draws:.2g}'):,.0f} decisions to tell {test.best} from {test.next_best}, the "
+        f"A test with even shares needs about {n_needed:,.0f} decisions to tell {test.best} from {test.next_best}, the "
         f"next best, with {100 * POWER:.0f} % power"
     )
     if test.n_draws <= n / 2:

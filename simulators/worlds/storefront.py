@@ -68,9 +68,7 @@ class Storefront:
         """Return the visits of a number of customers in the order of time: one to a few each."""
         those = crowd(rng)
         found = [
-            visit
-            for number in range(1, n_customers + 1)
-            for visit in _visits_of(f"{those}-{number}", start, span, rng)
+            visit for number in range(1, n_customers + 1) for visit in _visits_of(f"{those}-{number}", start, span, rng)
         ]
         return sorted(found, key=lambda visit: (visit.at, visit.unit_id))
 

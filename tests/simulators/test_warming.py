@@ -17,12 +17,12 @@ from engine.errors import InvalidRequest, InvalidTransition, UnknownExperiment
 from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Status, Variant
 from engine.lifecycle import Author
 from engine.metrics import Metric, MetricKind, RewardTerm
-from engine.records import Exposure, Outcome, Reward
+from engine.records import Exposure, Outcome, Reward, Source
 from engine.service.management import Management
 from engine.service.server import Serving, serving_beside
 from engine.specs import ThompsonSpec
 from engine.storage import open_store
-from simulators.imported import entries
+from simulators.imported import entries, import_rows
 from simulators.recipe import read_recipe
 from simulators.rows import START, read_rows
 from simulators.showing import Screen
@@ -109,7 +109,7 @@ def old_log(directory: Path, files: tuple[Path, Path], exposure: ExposureRule = 
         store.save(state, change, "")
         rows = read_rows(csv, recipe).rows
         for row in rows:
-            store.append(list(entries(recipe, row, row.at)))
+            store.append([replace(entry, source=Source.LIVE) for entry in entries(recipe, row, row.at)])
         if exposure is ExposureRule.REPORTED:
             (first, *_) = entries(recipe, rows[1], rows[1].at)
             store.append([Exposure(first.assignment_id, rows[1].at, rows[1].at)])
@@ -136,6 +136,15 @@ def test_a_row_whose_window_is_still_open_teaches_nothing(tmp_path: Path, files:
     longer = replace(DRAFT, metrics=tuple(replace(metric, window=timedelta(days=2)) for metric in DRAFT.metrics))
     with of_log(old_log(tmp_path / "old", files), "mail") as teacher:
         assert list(taught(longer, teacher)) == []
+
+
+def test_an_imported_file_teaches_as_it_does_by_itself(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    """All its rows came at one time, after all windows, and nothing of the log says that time went by."""
+    csv, recipe_file = files
+    recipe = read_recipe(recipe_file)
+    assert sum(import_rows(tmp_path / "imported", recipe, read_rows(csv, recipe).rows)) == 4
+    with of_log(tmp_path / "imported", "mail") as teacher:
+        assert told(list(taught(DRAFT, teacher))) == told(lessons(files))
 
 
 def test_an_experiment_that_the_store_has_not_is_named(tmp_path: Path, files: tuple[Path, Path]) -> None:
