@@ -10,7 +10,7 @@ GENERATED := -name '*_pb2*.py' -o -name '*_pb2*.pyi'
 BUF_VERSION := 1.75.0
 BUF := build/buf-$(BUF_VERSION)/node_modules/.bin/buf
 
-.PHONY: help demo test lint types proto proto-check proto-lint notebooks wheel-check bench bench-learning coverage check clean
+.PHONY: help demo test fuzz lint types proto proto-check proto-lint notebooks wheel-check bench bench-learning coverage check clean
 
 help:  ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1 - /p' Makefile
@@ -34,6 +34,9 @@ demo: $(VENV)/.installed-demo  ## run the demo into out/demo
 
 test: $(VENV)/.installed-test  ## run all tests
 	$(RUN) -m pytest --numprocesses=2 --durations=10
+
+fuzz: $(VENV)/.installed-test  ## ask and teach policies a million contexts of any kind: about ten minutes
+	ARMLIFT_FUZZ=1000000 $(RUN) -m pytest --numprocesses=2 --durations=10 tests/engine/policies/test_fuzz_contexts.py
 
 lint: $(VENV)/.installed-test  ## check style and form
 	$(RUN) -m ruff check .

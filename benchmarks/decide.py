@@ -52,7 +52,7 @@ CONTEXT = tuple(ContextField(f"field-{place}", of_type) for place, of_type in en
 OFFERED = tuple(ContextField(f"feature-{place}", of_type) for place, of_type in enumerate(TYPES[:9]))
 TARGETS = {5: 2.5, 20: 1.5, 100: 1.2}
 N_CANDIDATES, KNOWN_MS, NEW_MS = 1000, 2.0, 5.0
-N_CONTEXTS, N_LESSONS, N_PREDICTED = 200, 300, 3000
+N_LESSONS, N_PREDICTED, N_BRINGING = 300, 3000, 10
 SECRET = bytes(32)
 
 Work = Callable[[], None]
@@ -222,15 +222,17 @@ def offered(first: int, own: str = "") -> tuple[Candidate, ...]:
 
 def bringing(console: Console, n_rounds: int) -> None:
     """Print what a decision among candidates costs."""
-    engine = engine_of(2, OFFERED)
+    # Two engines: what is new to one would push out what the other knows.
+    knowing, learning = (engine_of(2, OFFERED) for _ in range(2))
+    (_, policy), _ = taught(knowing), taught(learning)
     variants = tuple(Variant(each.name, features=each.features) for each in offered(0))
-    _, policy = taught(engine)
-    whole, core = prepared(requests(2), policy, variants)
-    # Made anew each time, as they come in at a door.
-    known = (over(requests(2, map(offered, repeat(0))), engine.decide) for _ in count())
+    whole, core = prepared(requests(N_BRINGING), policy, variants)
+    # Equal ones, not the same objects: so they come in at a door.
+    known = over(requests(N_BRINGING, map(offered, repeat(0))), knowing.decide)
     news = (offered(first, f"{first} ") for first in count(N_CANDIDATES, N_CANDIDATES))
-    new = (over(requests(2, news), engine.decide) for _ in count())
-    taken = in_turns({"VW": repeat(whole), "core": repeat(core), "known": known, "new": new}, 2, n_rounds)
+    new = (over(requests(N_BRINGING, news), learning.decide) for _ in count())
+    works = {"VW": repeat(whole), "core": repeat(core), "known": repeat(known), "new": new}
+    taken = in_turns(works, N_BRINGING, n_rounds)
     table = Table(f"{N_CANDIDATES:,} candidates", "ms", "/ VW", "target, ms")
     rows = {"VW": "", "core": "", "known": f"{KNOWN_MS}", "new": f"{NEW_MS}"}
     for name, target in rows.items():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from engine.coercions import as_number
 from engine.conditions import IN_GROUP, LISTS, MAX_DEPTH, MAX_SIZE, fits, is_operators
+from engine.context import can_be_sent
 from engine.experiments import FieldType
 from engine.funnel import Condition, Population
 from engine.operators import OPERATORS
@@ -65,18 +66,10 @@ def _unsendable(value: Value) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for each in value:
             yield from _unsendable(each)
-    elif isinstance(value, str) and not _can_be_sent(value):
+    elif isinstance(value, str) and not can_be_sent(value):
         yield f"{_shown(value)} in it is no text that can be sent: write it in UTF-8"
     elif not (value is None or isinstance(value, str | int | float)):
         yield f"{_shown(value)} in it must be a number, a text, a flag, null, a list or a map"
-
-
-def _can_be_sent(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def one_of(names: Iterable[str]) -> str:

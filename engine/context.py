@@ -24,7 +24,8 @@ def fields(declared: Iterable[ContextField]) -> Fields:
 def declared(fields: Fields, raw: Mapping[str, Value]) -> tuple[Context, Reason | None]:
     """Return the declared fields with their values, and what stands in the way of a decision, or None.
 
-    A null counts as missing. A field of another type, or a number that is not finite, is left out: CONTEXT_INVALID.
+    A null counts as missing. A field of another type, a number that is not finite, or a text that no log can hold, is
+    left out: CONTEXT_INVALID.
 
     >>> age = fields([ContextField("age", FieldType.NUMBER)])
     >>> declared(age, {"age": 40, "name": "Ann"})
@@ -46,6 +47,22 @@ def declared(fields: Fields, raw: Mapping[str, Value]) -> tuple[Context, Reason 
     return context, flaw
 
 
+def can_be_sent(text: str) -> bool:
+    r"""Whether a text has a form in a log and on the wire: half of a surrogate pair has none.
+
+    >>> can_be_sent("ø"), can_be_sent("\ud800")
+    (True, False)
+    """
+    # Nearly all are ASCII, which Python knows of each text.
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _number(value: Value) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
         return None
@@ -53,7 +70,7 @@ def _number(value: Value) -> float | None:
 
 
 def _text(value: Value) -> str | None:
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and can_be_sent(value) else None
 
 
 def _flag(value: Value) -> bool | None:
@@ -63,7 +80,7 @@ def _flag(value: Value) -> bool | None:
 def _texts(value: Value) -> tuple[str, ...] | None:
     if not isinstance(value, list | tuple):
         return None
-    texts = tuple(item for item in value if isinstance(item, str))
+    texts = tuple(item for item in value if isinstance(item, str) and can_be_sent(item))
     return texts if len(texts) == len(value) else None
 
 

@@ -150,7 +150,11 @@ class Experiment:
     candidates: tuple[ContextField, ...] | None = None
     """What a policy may know of variants that requests bring along; None: requests bring none."""
     slots: int = 1
-    """The most positions that a request may fill."""
+    """The most positions that a request may fill.
+
+    Each slot is learned from alike, and no policy is told which one it fills. Where the place alone decides much, ask
+    for one slot at a time, with the place as a field of the context, and exclude what is shown already.
+    """
     reward_scale: tuple[float, float] | None = None
     """The least and the most that the weighted sum can be: it is scaled from there to [0, 1]."""
     reward_default: float = 0.0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,36 +10,10 @@ from engine import drawing, steps
 from engine.candidates import Brought
 from engine.catalog import Live
 from engine.clock import Clock
+from engine.complaints import Complaints
 from engine.drawing import Choice
 from engine.experiments import Variant
 from engine.records import Assignment, Context, Group, Inclusion, Reason, Request, Unit
-
-_log = logging.getLogger(__name__)
-
-
-_COMPLAIN_EVERY_S = 60.0
-
-
-class Complaints:
-    """What operators are told of policies that fail: once a minute of each, however many requests a second there are.
-
-    Of what is left out the next complaint tells the number.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._said: dict[str, float] = {}
-        self._n_unsaid: Counter[str] = Counter()
-
-    def say(self, level: int, what: str, *, traceback: bool = True) -> None:
-        """Log a sentence, unless it was logged less than a minute ago."""
-        now = self._clock.stopwatch_s()
-        if now - self._said.get(what, -math.inf) < _COMPLAIN_EVERY_S:
-            self._n_unsaid[what] += 1
-            return
-        self._said[what] = now
-        unsaid = self._n_unsaid.pop(what, 0)
-        _log.log(level, what + (f" (and {unsaid:,} times before)" if unsaid else ""), exc_info=traceback)
 
 
 # These are made for every answer and shared with nobody: what is not frozen is made in half the time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from itertools import islice
 from engine.errors import InvalidRequest, UnknownSnapshot
 from engine.experiments import ExperimentState
 from engine.ports import Reader, SnapshotStore
+from engine.randomness import content_hash
 from engine.records import BEFORE_THE_LOG, Snapshot
 
 N_LISTED = 10
@@ -97,6 +99,16 @@ def summarised(snapshot: Snapshot, state: ExperimentState) -> Summary:
         arguments=snapshot.arguments,
         is_live=snapshot.hash == live,
         n_bytes=len(snapshot.blob),
+    )
+
+
+def name_of(snapshot: Snapshot) -> str:
+    """Return the hash of a snapshot: of its bytes and of what gives them their meaning, 64 hex digits.
+
+    Two policies may write the same bytes and mean different things: one name is never both.
+    """
+    return content_hash(
+        snapshot.blob, snapshot.policy, snapshot.library, json.dumps(snapshot.arguments), snapshot.schema
     )
 
 

@@ -11,10 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from heapq import heappop, heappush
-from itertools import count
 from typing import Any
 
+from engine.agenda import Agenda
 from engine.clock import CLOCK_SKEW
 from engine.experiments import Experiment, ExposureRule
 from engine.metrics import Metric
@@ -80,17 +79,15 @@ class RewardLedger:
         self._early: dict[_Key, datetime] = {}
         self._voided: set[str] = set()
         self._forgotten: dict[int, int] = {}
-        self._maturing: list[tuple[tuple[datetime, str, int], Row]] = []
-        self._expiring: list[tuple[datetime, int, Callable[[Any], None], Any]] = []
-        self._ticket = count()
+        self._maturing: Agenda[tuple[datetime, str, int], Row] = Agenda()
+        self._expiring: Agenda[datetime, tuple[Callable[[Any], None], Any]] = Agenda()
 
     def feed(self, entry: Entry | Passed) -> list[Reward]:
         """Take the log's next entry in and return the rewards that matured before it, in the order of their keys."""
         if not isinstance(entry, Erasure) and entry.received_at > self._watermark:
             self._advance(entry.received_at, entry.seq)
-        rewards = self._mature() if self._maturing else []
-        if self._expiring:
-            self._expire()
+        rewards = self._mature()
+        self._expire()
         if not isinstance(entry, Passed):
             self._apply(entry)
         return rewards
@@ -129,8 +126,8 @@ class RewardLedger:
 
     def _mature(self) -> list[Reward]:
         rewards = []
-        while self._maturing and self._maturing[0][0][0] <= self._watermark:
-            (matures_at, _, _), row = heappop(self._maturing)
+        while (first := self._maturing.first) is not None and first[0] <= self._watermark:
+            (matures_at, _, _), row = self._maturing.pop()
             credited = self._credited(row)
             if row.assignment is not None:
                 rewards.append(self._reward(row, row.assignment, matures_at, credited))
@@ -139,14 +136,16 @@ class RewardLedger:
         return rewards
 
     def _reward(self, row: Row, assignment: Assignment, matures_at: datetime, credited: list[Observed]) -> Reward:
+        if row.seq < self._forgotten.get(row.unit_key, 0):
+            assignment = _forget(assignment)
+        if not credited:
+            # Most rows earn nothing, and need no arithmetic.
+            return Reward(assignment, self._unrewarded, matures_at, 0)
         values: dict[str, list[float]] = {}
         for observed in sorted(credited, key=_occurrence):
             values.setdefault(observed.metric, []).append(observed.outcome.value)
-        if row.seq < self._forgotten.get(row.unit_key, 0):
-            assignment = _forget(assignment)
-        # Most rows earn nothing, and need no arithmetic.
-        value = reward_of(self._experiment, values) if values else self._unrewarded
-        return Reward(assignment, value, matures_at, len({observed.outcome.outcome_id for observed in credited}))
+        n_outcomes = len({observed.outcome.outcome_id for observed in credited})
+        return Reward(assignment, reward_of(self._experiment, values), matures_at, n_outcomes)
 
     def _credited(self, row: Row) -> list[Observed]:
         """Take out of what is held what is this row's, and return what of it stands."""
@@ -222,7 +221,7 @@ class RewardLedger:
         if matures_at <= self._watermark:
             # Its outcomes come after it, so now it could be learned as a failure alone.
             row.assignment = None
-        heappush(self._maturing, (row.order, row))
+        self._maturing.add(row.order, row)
         self._timelines.setdefault(row.unit_key, Timeline()).add(row)
 
     def _observe(self, outcome: Outcome) -> None:
@@ -264,12 +263,12 @@ class RewardLedger:
         return False
 
     def _at(self, due: datetime, forget: Callable[[Any], None], what: object) -> None:
-        heappush(self._expiring, (due, next(self._ticket), forget, what))
+        self._expiring.add(due, (forget, what))
 
     def _expire(self) -> None:
         """Drop what no row that is still to mature can need: its time is a whole maturity age ago."""
-        while self._expiring and self._expiring[0][0] <= self._watermark:
-            _, _, forget, what = heappop(self._expiring)
+        while (first := self._expiring.first) is not None and first <= self._watermark:
+            _, (forget, what) = self._expiring.pop()
             forget(what)
 
     def _drop_unexposed(self, row: Row) -> None:

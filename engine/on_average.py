@@ -9,9 +9,9 @@ from math import fsum
 
 from engine.experiments import Experiment, Variant
 from engine.policies import LearningPolicy
-from engine.policies.features import readable
 from engine.ports import Reader
 from engine.records import Assignment, Candidate, Context, Snapshot
+from engine.understanding import Readable
 
 _N_CASES = 500
 _N_LOOKED_THROUGH = 20_000
@@ -83,9 +83,9 @@ def cases_of(reader: Reader, experiment: Experiment, snapshot: Snapshot) -> list
 
 
 def _case(experiment: Experiment, context: Context, brought: Iterable[Candidate]) -> Case:
-    features = experiment.candidates or ()
-    candidates = [Variant(each.name, features=readable(each.features, features)) for each in brought]
-    return Case(readable(context, experiment.context), tuple(candidates or experiment.alive(experiment.variants)))
+    features = Readable(experiment.candidates or ())
+    candidates = [Variant(each.name, features=features.of(each.features)) for each in brought]
+    return Case(Readable(experiment.context).of(context), tuple(candidates or experiment.alive(experiment.variants)))
 
 
 def _latest_draws(reader: Reader, experiment_id: str) -> Iterator[Assignment]:

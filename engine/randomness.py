@@ -298,9 +298,11 @@ def new_secret() -> bytes:
     return secrets.token_bytes(32)
 
 
-def content_hash(blob: bytes) -> str:
-    """Return the SHA-256 of a snapshot's content in hex: its name."""
-    return sha256(blob).hexdigest()
+def content_hash(blob: bytes, *meaning: str) -> str:
+    """Return the SHA-256 in hex of a snapshot's bytes, after what gives them a meaning: its name."""
+    hashed = sha256(joined(meaning))
+    hashed.update(blob)
+    return hashed.hexdigest()
 
 
 @lru_cache(maxsize=100_000)

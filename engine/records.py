@@ -320,7 +320,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Immutable learned state of a policy, named by the SHA-256 of `blob`.
+    """Immutable learned state of a policy, named by the SHA-256 of `blob` and of what it means.
 
     `epoch` is the one in which it was written, `watermark` the key of the last reward in it, `n_rewards` how many it
     learned from, `n_warm` how many lessons it was given before those. `schema` is a digest of the fields, variants and

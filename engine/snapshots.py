@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from engine.errors import PolicyFailed, SnapshotRefused
 from engine.experiments import Experiment, Variant
+from engine.learned import name_of
 from engine.policies import LearningPolicy, Policy, learned_policy
-from engine.policies.features import schema, understood
-from engine.randomness import content_hash
+from engine.policies.features import schema
 from engine.records import Assignment, Candidate, Probe, Reward, Snapshot
+from engine.understanding import Understanding
 
 PROBE_TOLERANCE = 1e-6
 """How far a restored policy's probabilities may be from those that were written down with it."""
@@ -36,6 +38,7 @@ class Growth:
         # Restored for each snapshot, because the bytes that VW writes depend on it: so a killed learner and an
         # undisturbed one write the same.
         self._policy = learned_policy(experiment, parent.blob if parent else b"")
+        self._understanding = Understanding(experiment)
         self._recent: list[Assignment] = []
         self._watermark = parent.watermark if parent else None
 
@@ -43,7 +46,7 @@ class Growth:
         """Learn from rewards, in order."""
         if not rewards:
             return
-        lessons = [lesson for reward in rewards if (lesson := understood(reward, self._experiment)) is not None]
+        lessons = [lesson for reward in rewards if (lesson := self._understanding.of(reward)) is not None]
         _teach(self._policy, lessons)
         self.n_rewards += len(rewards)
         self._watermark = rewards[-1].key
@@ -53,8 +56,8 @@ class Growth:
         """Return what the policy knows; at least one reward was learned."""
         assert self._watermark is not None, "there is nothing to write down before the first reward"
         blob = self._policy.serialize()
-        return Snapshot(
-            hash=content_hash(blob),
+        unnamed = Snapshot(
+            hash="",
             experiment_id=self._experiment.experiment_id,
             epoch=epoch,
             policy=self._experiment.policy.kind,
@@ -70,6 +73,7 @@ class Growth:
             n_warm=self.parent.n_warm if self.parent else 0,
             fold_from=fold_from,
         )
+        return replace(unnamed, hash=name_of(unnamed))
 
 
 def next_snapshot(experiment: Experiment, epoch: int, parent: Snapshot | None, rewards: Sequence[Reward]) -> Snapshot:
@@ -86,10 +90,10 @@ def verify(snapshot: Snapshot, experiment: Experiment) -> Policy:
         SnapshotRefused: its content is not what its name says, another library, configuration or schema wrote it, or
             the restored policy answers its probes differently.
     """
-    if content_hash(snapshot.blob) != snapshot.hash:
-        raise _refused(snapshot, "its content is not what its name says: restore learning.db from a backup")
     if why := why_foreign(snapshot, experiment):
         raise _refused(snapshot, f"{why}: learn it anew")
+    if name_of(snapshot) != snapshot.hash:
+        raise _refused(snapshot, "its content is not what its name says: restore learning.db from a backup")
     policy = learned_policy(experiment, snapshot.blob)
     if not all(_answers(policy, experiment, probe) for probe in snapshot.probes):
         raise _refused(snapshot, "restored, it does not answer as its learner did: learn it anew")
@@ -102,13 +106,13 @@ def why_foreign(snapshot: Snapshot, experiment: Experiment) -> str:
     Raises:
         SnapshotRefused: the experiment's policy does not learn.
     """
-    if snapshot.schema != schema(experiment):
-        return "it knows other fields, variants or rewards than the experiment has"
     expected = learned_policy(experiment)
-    if snapshot.library != expected.library:
-        return f"{snapshot.library} wrote it and this is {expected.library}"
     if snapshot.policy != experiment.policy.kind or snapshot.arguments != expected.arguments:
         return "its policy was configured differently"
+    if snapshot.schema != schema(experiment):
+        return "it knows other fields, variants or rewards than the experiment has"
+    if snapshot.library != expected.library:
+        return f"{snapshot.library} wrote it and this is {expected.library}"
     return ""
 
 

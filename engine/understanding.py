@@ -1,13 +1,30 @@
-"""What of a matured reward an experiment can learn from as it is defined today."""
+"""What of the log's rows an experiment understands as it is defined today."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from engine.experiments import Experiment
-from engine.policies.features import readable
-from engine.records import Assignment, Candidate, Group, Reward
+from engine.experiments import ContextField, Experiment, FieldType
+from engine.records import Assignment, Candidate, Context, ContextValue, Group, Reward
+
+
+class Readable:
+    """Leaves of contexts the values of declared fields that are of the declared type, and finite.
+
+    >>> dict(Readable([ContextField("plan", FieldType.TEXT)]).of({"visits": "many", "plan": "pro", "old": 1.0}))
+    {'plan': 'pro'}
+    """
+
+    def __init__(self, fields: Sequence[ContextField]) -> None:
+        self._checks = {declared.name: _CHECKS[declared.type] for declared in fields}
+
+    def of(self, context: Context) -> Context:
+        """Return what is readable of a context."""
+        checks = self._checks
+        return {name: value for name, value in context.items() if name in checks and checks[name](value)}
 
 
 class Understanding:
@@ -31,8 +48,8 @@ class Understanding:
     """
 
     def __init__(self, experiment: Experiment) -> None:
-        self._fields = experiment.context
-        self._candidates = experiment.candidates
+        self._context = Readable(experiment.context)
+        self._features = None if experiment.candidates is None else Readable(experiment.candidates)
         self._declared = frozenset(variant.name for variant in experiment.variants)
 
     def of(self, reward: Reward) -> Reward | None:
@@ -44,7 +61,7 @@ class Understanding:
         names = self._declared.union([each.name for each in candidates]) if candidates else self._declared
         if assignment.variant not in names:
             return None
-        context = readable(assignment.context, self._fields)
+        context = self._context.of(assignment.context)
         if (
             context == assignment.context
             and candidates == assignment.candidates
@@ -55,10 +72,9 @@ class Understanding:
 
     def _known(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
         """Return candidates with the features that are declared today; none where the experiment takes none."""
-        fields = self._candidates
-        if fields is None:
+        if self._features is None:
             return ()
-        return tuple([Candidate(each.name, readable(each.features, fields)) for each in candidates])
+        return tuple([Candidate(each.name, self._features.of(each.features)) for each in candidates])
 
 
 def _narrowed(assignment: Assignment, names: AbstractSet[str]) -> Assignment:
@@ -70,3 +86,16 @@ def _narrowed(assignment: Assignment, names: AbstractSet[str]) -> Assignment:
     ]
     eligible, weights = zip(*left, strict=True)
     return replace(assignment, eligible=eligible, distribution=weights)
+
+
+def _is_number(value: ContextValue) -> bool:
+    # A flag is a number to Python, and is none.
+    return isinstance(value, (float, int)) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+_CHECKS: Mapping[FieldType, Callable[[ContextValue], bool]] = {
+    FieldType.NUMBER: _is_number,
+    FieldType.TEXT: lambda value: isinstance(value, str),
+    FieldType.FLAG: lambda value: isinstance(value, bool),
+    FieldType.TEXTS: lambda value: isinstance(value, (tuple, list)),
+}

@@ -17,13 +17,13 @@ from engine.experiments import Experiment, ExperimentState
 from engine.learned import shown
 from engine.ledger import RewardLedger
 from engine.pointing import check_warm
-from engine.policies.features import understood
 from engine.ports import Reader
 from engine.records import Assignment, Entry, Erasure, Outcome, Reward, Snapshot, Source
 from engine.service.management import Management
 from engine.snapshots import Growth
 from engine.storage import open_reader
 from engine.storage.memory import MemoryStore
+from engine.understanding import Understanding
 from simulators.imported import entries
 from simulators.recipe import Recipe, read_recipe
 from simulators.rows import Row, read_rows
@@ -116,7 +116,8 @@ def taught(experiment: Experiment, by: Teacher) -> Iterator[Reward]:
     known_there = replace(experiment, experiment_id=by.experiment.experiment_id, exposure=by.experiment.exposure)
     ledger = RewardLedger(known_there)
     rewards = (reward for entry in _to_the_end(by, experiment.maturity_age) for reward in ledger.feed(entry))
-    return (lesson for reward in rewards if (lesson := understood(reward, experiment)))
+    understanding = Understanding(experiment)
+    return (lesson for reward in rewards if (lesson := understanding.of(reward)))
 
 
 def snapshot_of(state: ExperimentState, lessons: Iterator[Reward]) -> Snapshot | None:

@@ -12,6 +12,9 @@ kind with a probability of at most LEVEL.
 - Calibration: what snapshots predicted, against what was earned (`analysis.checks.calibration`). A policy that learns
   fast follows the world, and its predictions stay right: then this is silent where the other two are not.
 
+An alarm that may be looked at as often as one likes, in any log, is slow where the change is small: where all rewards
+fall to 40 % it takes one to two thousand visits, and where they fall to 70 % more than six thousand, mostly.
+
 What this needs is that visits are alike over time as long as nothing drifts, and that none changes what others bring.
 Where few units come very often, visits that follow each other are less alike than that, and alarms come more easily.
 """

@@ -39,7 +39,13 @@ unit_type_option = click.option("--unit-type", default="customer", show_default=
     help="A variant that the request brings along; the name alone where nothing is known of it.",
 )
 @click.option("--exclude", "excluded", multiple=True, metavar="VARIANT", help="The answer must not be this variant.")
-@click.option("--slots", default=1, show_default=True, help="How many positions to fill, each with another variant.")
+@click.option(
+    "--slots",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many positions to fill, each with another variant.",
+)
 @click.option("--request-id", default="", help="Asking again with the same id gets the same answer.")
 @click.option("--qa", default="", metavar="VARIANT", help="See this variant: the answer is left out of every estimate.")
 @click.option("--dry-run", is_flag=True, help="Decide and keep nothing.")
@@ -143,7 +149,7 @@ def record(
 
 @click.command()
 @click.argument("assignment")
-@click.option("--slot", default=0, show_default=True)
+@click.option("--slot", type=click.IntRange(0), default=0, show_default=True, help="Which of its positions.")
 @click.option("--log", type=click.Path(path_type=Path), help="A store's directory: explains from files alone.")
 @server_option
 def explain(assignment: str, slot: int, log: Path | None, server: str) -> None:
@@ -168,7 +174,7 @@ def _from_files(assignment_id: str, slot: int, log: Path) -> Explanation:
     reader = open_reader(log)
     row = reader.assignment(assignment_id, slot)
     if row is None:
-        raise UnknownAssignment(f"there is no assignment {assignment_id!r} in {log}: check the id")
+        raise UnknownAssignment(f"there is no assignment {assignment_id!r} with slot {slot} in {log}: check the two")
     return Recomputer(reader, find_snapshot_in(log)).explain(row)
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from engine.errors import PolicyFailed
 from engine.experiments import Experiment, Variant
+from engine.policies.columns import features_of_all
 from engine.policies.explorers import has_many_models, told_propensity, vw_arguments
-from engine.policies.features import BITS, ContextEncoder, schema, variant_features
+from engine.policies.features import BITS, ContextEncoder, schema
 from engine.policies.vowpal import LIBRARY, Lesson, Workspace
 from engine.records import Assignment, Context, Reward
 from engine.specs import ContextualSpec
@@ -45,7 +46,7 @@ class ContextualPolicy:
         self._spec = spec
         self._variants = {variant.name: variant for variant in experiment.variants}
         self._encoder = ContextEncoder(experiment.context)
-        encode = partial(variant_features, declared=tuple(field.name for field in experiment.candidates or ()))
+        encode = partial(features_of_all, declared=tuple(field.name for field in experiment.candidates or ()))
         self._workspace = Workspace(self.arguments, encode, schema(experiment), blob)
 
     def distribution(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:
@@ -62,7 +63,7 @@ class ContextualPolicy:
 
         Raises:
             PolicyFailed: a reward is not in [0, 1], or its assignment was not drawn, or from variants that are neither
-                the experiment's nor brought along; then nothing was learned. See `features.understood`.
+                the experiment's nor brought along; then nothing was learned. See `Understanding`.
         """
         self._workspace.learn([self._lesson(reward) for reward in rewards])
 

@@ -41,7 +41,7 @@ _WHY: Mapping[Explorer, str] = {
 _WARNINGS: Mapping[Explorer, str] = {
     Explorer.RND: "in Vowpal Wabbit 9.9.0 rnd is not even while untaught, and takes several times as long as squarecb",
     Explorer.COVER: "Vowpal Wabbit 9.9.0 has cover's test of when to predict inverted (its pull request 4838), and its "
-    "policies go on disagreeing where they should have settled",
+    "policies go on disagreeing where they should have settled, so that the best variant may get no more than others",
     Explorer.REGCB: "in Vowpal Wabbit 9.9.0 regcb gives up variants wholly, so that the floor alone still tries them, "
     "and its time grows with the square of their number",
 }

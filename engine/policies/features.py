@@ -16,7 +16,6 @@ import json
 import math
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -25,7 +24,8 @@ from numpy.typing import NDArray
 from engine.errors import PolicyFailed
 from engine.experiments import ContextField, Experiment, FieldType, Variant
 from engine.randomness import digest, feature_index
-from engine.records import Assignment, Candidate, Context, ContextValue, Group, Reward
+from engine.records import Context, ContextValue
+from engine.specs import ContextFreeSpec
 
 BITS = 18
 """Indices lie in [0, 2**18)."""
@@ -51,7 +51,7 @@ class ContextEncoder:
 
     def __init__(self, fields: Sequence[ContextField]) -> None:
         self._fields = [
-            (declared.name, _missing("context", declared.name), _encoder("context", declared.name, declared.type))
+            (declared.name, missing("context", declared.name), _encoder("context", declared.name, declared.type))
             for declared in fields
         ]
         self.names = tuple(declared.name for declared in fields)
@@ -64,10 +64,10 @@ class ContextEncoder:
         """
         indices: list[int] = []
         values: list[float] = []
-        for name, missing, encode in self._fields:
+        for name, of_missing, encode in self._fields:
             value = context.get(name)
             if value is None:
-                indices.append(missing)
+                indices.append(of_missing)
                 values.append(1.0)
             else:
                 encode(value, indices, values)
@@ -86,13 +86,13 @@ def variant_features(variant: Variant, declared: tuple[str, ...] = ()) -> Featur
     features = variant.features
     # Candidates' names are rarely the same again: they are not worth their place among the remembered ones.
     indices, values = [feature_index.__wrapped__("variant", variant.name, BITS)], [1.0]
-    encoders, missing = _layout(tuple(features), tuple(map(type, features.values())), declared)
+    encoders, lacking = _layout(tuple(features), tuple(map(type, features.values())), declared)
     for name, encode in encoders:
         encode(features[name], indices, values)
     for factor, level in sorted(variant.levels.items()):
         _encoder("level", factor, FieldType.TEXT)(level, indices, values)
-    indices += missing
-    values += [1.0] * len(missing)
+    indices += lacking
+    values += [1.0] * len(lacking)
     return _arrays(indices, values)
 
 
@@ -103,11 +103,13 @@ def _layout(
     """Return how features of these names and types are read, and the indices of the declared ones that are missing."""
     # By name: the log keeps features without their order, and sums of 32-bit numbers depend on it.
     encoders = [(name, _feature_encoder(name, of_type)) for name, of_type in sorted(zip(names, types, strict=True))]
-    return encoders, [_missing("feature", name) for name in declared if name not in names]
+    return encoders, [missing("feature", name) for name in declared if name not in names]
 
 
 def schema(experiment: Experiment) -> str:
     """Return a digest of what gives learned state its meaning: fields, variants, reward and encoding; 32 hex digits.
+
+    A policy without context sees the names of the variants alone: an edit of what else there is teaches it nothing.
 
     >>> from engine.metrics import Metric
     >>> hero = Experiment("hero", (Variant("a"), Variant("b")), (Metric("click"),))
@@ -115,10 +117,16 @@ def schema(experiment: Experiment) -> str:
     >>> schema(hero) == schema(hero), schema(hero) == schema(other)
     (True, False)
     """
+    is_blind = isinstance(experiment.policy, ContextFreeSpec)
+    seen = [variant.name for variant in experiment.variants] if is_blind else _features_of(experiment)
+    meaning = [seen, _reward_of(experiment)]
+    return digest("schema", _ENCODING_VERSION, str(BITS), json.dumps(meaning, sort_keys=True)).hex()
+
+
+def _features_of(experiment: Experiment) -> list[object]:
     variants = [[variant.name, dict(variant.features), dict(variant.levels)] for variant in experiment.variants]
     candidates = None if experiment.candidates is None else _types(experiment.candidates)
-    meaning = [_types(experiment.context), variants, candidates, _reward_of(experiment)]
-    return digest("schema", _ENCODING_VERSION, str(BITS), json.dumps(meaning, sort_keys=True)).hex()
+    return [_types(experiment.context), variants, candidates]
 
 
 def _types(fields: Sequence[ContextField]) -> list[list[str]]:
@@ -146,64 +154,6 @@ def _reward_of(experiment: Experiment) -> list[object]:
     return [terms, metrics, scale, str(experiment.grace), experiment.exposure.value]
 
 
-def understood(reward: Reward, experiment: Experiment) -> Reward | None:
-    """Return a reward as the experiment can learn from it today, or None where there is nothing to learn.
-
-    Nothing is learned of answers that were no draws of the policy's group, of forgotten units, and of variants that are
-    gone. The others that were eligible are narrowed to those that are left, at the weights that they had, so that the
-    propensity stays that of the draw. Values that are not of the type declared today count as missing.
-
-    >>> from datetime import UTC, datetime
-    >>> from engine.metrics import Metric
-    >>> from engine.records import Reason, Unit
-    >>> at = datetime(2026, 1, 1, tzinfo=UTC)
-    >>> row = Assignment("hero", "a", Reason.DRAWN, Unit("customer", "7"), at, at, is_draw=True)
-    >>> row = replace(row, eligible=("a", "gone"), distribution=(2**30, 3 * 2**30))
-    >>> hero = Experiment("hero", (Variant("a"), Variant("b")), (Metric("click"),))
-    >>> found = understood(Reward(row, 1.0, at, 1), hero)
-    >>> (found.assignment.eligible, found.assignment.propensity) if found else None
-    (('a',), 0.25)
-    """
-    assignment = reward.assignment
-    if not assignment.is_draw or assignment.group is not Group.POLICY or not assignment.unit.id:
-        return None
-    candidates = tuple(
-        [_known(each, experiment) for each in assignment.candidates if experiment.candidates is not None]
-    )
-    names = {variant.name for variant in experiment.variants} | {candidate.name for candidate in candidates}
-    if assignment.variant not in names:
-        return None
-    context = readable(assignment.context, experiment.context)
-    if context == assignment.context and candidates == assignment.candidates and names.issuperset(assignment.eligible):
-        return reward
-    return replace(reward, assignment=_narrowed(replace(assignment, context=context, candidates=candidates), names))
-
-
-def readable(context: Context, fields: Sequence[ContextField]) -> Context:
-    """Return the values of declared fields that are of the declared type, and finite.
-
-    >>> dict(readable({"visits": "many", "plan": "pro", "old": 1.0}, [ContextField("plan", FieldType.TEXT)]))
-    {'plan': 'pro'}
-    """
-    types = {declared.name: declared.type for declared in fields}
-    return {name: value for name, value in context.items() if name in types and _is_of(value, types[name])}
-
-
-def _known(candidate: Candidate, experiment: Experiment) -> Candidate:
-    return Candidate(candidate.name, readable(candidate.features, experiment.candidates or ()))
-
-
-def _narrowed(assignment: Assignment, names: set[str]) -> Assignment:
-    """Return the row with those of its eligible variants that have one of the names, at the weights that they had."""
-    left = [
-        (name, weight)
-        for name, weight in zip(assignment.eligible, assignment.distribution, strict=True)
-        if name in names
-    ]
-    eligible, weights = zip(*left, strict=True)
-    return replace(assignment, eligible=eligible, distribution=weights)
-
-
 def squash(value: float) -> float:
     """Return the number itself up to 1 and its logarithm beyond, with its sign.
 
@@ -226,14 +176,20 @@ def _arrays(indices: list[int], values: list[float]) -> Features:
     return np.frombuffer(array("Q", indices), np.uint64), np.frombuffer(array("f", values), np.float32)
 
 
-def _missing(side: str, name: str) -> int:
+def missing(side: str, name: str) -> int:
+    """Return the index of what is missing: a field of the context, or a feature of a candidate."""
     return feature_index(f"{side} missing", name, BITS)
+
+
+def namespace_of(side: str, name: str, type: FieldType) -> str:
+    """Return what a field's features are hashed with: whose it is, its kind and its name."""
+    return f"{side} {type.value} {name}"
 
 
 @lru_cache(maxsize=10_000)
 def _encoder(side: str, name: str, type: FieldType) -> _Encoder:
-    """Return what turns values of a field into indices and values; the kind and the field are part of the namespace."""
-    return _ENCODERS[type](f"{side} {type.value} {name}")
+    """Return what turns values of a field into indices and values."""
+    return _ENCODERS[type](namespace_of(side, name, type))
 
 
 def _feature_encoder(name: str, python_type: type) -> _Encoder:
@@ -244,19 +200,12 @@ def _feature_encoder(name: str, python_type: type) -> _Encoder:
     return _encoder("feature", name, field_type)
 
 
-def _is_of(value: ContextValue, field_type: FieldType) -> bool:
-    """Whether a value has the type, and is finite."""
-    if field_type is FieldType.NUMBER:
-        return isinstance(value, float | int) and not isinstance(value, bool) and abs(value) < math.inf
-    return isinstance(value, _PYTHON_TYPES[field_type])
-
-
 def _number(namespace: str) -> _Encoder:
     index = feature_index(namespace, "", BITS)
 
     def encode(value: ContextValue, indices: list[int], values: list[float]) -> None:
         if isinstance(value, bool) or not isinstance(value, (float, int)) or not abs(value) < math.inf:
-            raise _refused(namespace)
+            raise refused(namespace)
         indices.append(index)
         values.append(squash(value))
 
@@ -265,7 +214,7 @@ def _number(namespace: str) -> _Encoder:
 
 def _text(namespace: str) -> _Encoder:
     def encode(value: ContextValue, indices: list[int], values: list[float]) -> None:
-        indices.append(_text_index(namespace, value))
+        indices.append(text_index(namespace, value))
         values.append(1.0)
 
     return encode
@@ -276,7 +225,7 @@ def _flag(namespace: str) -> _Encoder:
 
     def encode(value: ContextValue, indices: list[int], values: list[float]) -> None:
         if not isinstance(value, bool):
-            raise _refused(namespace)
+            raise refused(namespace)
         indices.append(of_flag[value])
         values.append(1.0)
 
@@ -286,26 +235,32 @@ def _flag(namespace: str) -> _Encoder:
 def _texts(namespace: str) -> _Encoder:
     def encode(value: ContextValue, indices: list[int], values: list[float]) -> None:
         if not isinstance(value, tuple | list):
-            raise _refused(namespace)
-        distinct = [_text_index(namespace, item) for item in dict.fromkeys(value)]
+            raise refused(namespace)
+        distinct = [text_index(namespace, item) for item in dict.fromkeys(value)]
         indices += distinct
         values += [1.0] * len(distinct)
 
     return encode
 
 
-def _text_index(namespace: str, value: object) -> int:
+def text_index(namespace: str, value: object) -> int:
+    """Return the index of a text.
+
+    Raises:
+        PolicyFailed: it is none, or one that cannot be written.
+    """
     if not isinstance(value, str):
-        raise _refused(namespace)
+        raise refused(namespace)
     try:
         # Indices are remembered by their text, and what is remembered must not grow with what callers send.
         name = value if len(value) <= _LONGEST_TEXT else digest("long-text", value).hex()
         return feature_index(namespace, name, BITS)
     except UnicodeEncodeError as error:
-        raise _refused(namespace) from error
+        raise refused(namespace) from error
 
 
-def _refused(namespace: str) -> PolicyFailed:
+def refused(namespace: str) -> PolicyFailed:
+    """Return the error of a value that is not of its field's type, or not finite."""
     return PolicyFailed(f"the value of {namespace!r} cannot be read: send a finite one of the declared type")
 
 

@@ -46,6 +46,8 @@ _SEAL_BYTES = 16
 _N_EXAMPLES = 2_000
 """The most examples of variants that a model keeps, 62 MB: at least as many as there are variants in one question."""
 _Answer = TypeVar("_Answer")
+Encode = Callable[[Sequence[Variant]], Sequence[Features]]
+"""Returns the features of each variant."""
 _Action = tuple[Variant, vw.Example, FeatureGroupRef]
 """A variant, its example, and where in the example its features are."""
 
@@ -108,9 +110,7 @@ class Workspace:
         SnapshotRefused: `blob` is not what `serialize` wrote under the same arguments, schema and library.
     """
 
-    def __init__(
-        self, arguments: Sequence[str], encode: Callable[[Variant], Features], schema: str, blob: bytes = b""
-    ) -> None:
+    def __init__(self, arguments: Sequence[str], encode: Encode, schema: str, blob: bytes = b"") -> None:
         self._lock = Lock()
         self._sealed_with = (LIBRARY, *arguments, schema)
         self._encode = encode
@@ -208,7 +208,7 @@ class _Actions:
     One example stands for one name, so that no two in a list can be the same. A list holds until the next is asked for.
     """
 
-    def __init__(self, encode: Callable[[Variant], Features]) -> None:
+    def __init__(self, encode: Encode) -> None:
         self._encode = encode
         self._known: dict[str, _Action] = {}
         self._last: tuple[Sequence[Variant], list[vw.Example]] = (), []
@@ -235,17 +235,21 @@ class _Actions:
         return examples
 
     def _remember(self, new: Sequence[Variant], asked: Sequence[str]) -> None:
-        unknown = [variant.name for variant in new if variant.name not in self._known]
-        spare = self._forget(len(self._known) + len(unknown) - _N_EXAMPLES, asked)
+        known = self._known
+        changed = []
         for variant in new:
-            known = self._known.get(variant.name)
-            if known and _look_alike(known[0], variant):
-                self._known[variant.name] = variant, *known[1:]
-                continue
-            features = self._encode(variant)
-            _, example, group = self._known.pop(variant.name, None) or (spare.pop() if spare else _action(variant))
-            _fill(group, features)
-            self._known[variant.name] = variant, example, group
+            before = known.get(variant.name)
+            if before and _look_alike(before[0], variant):
+                known[variant.name] = variant, *before[1:]
+            else:
+                changed.append(variant)
+        encoded = self._encode(changed)
+        spare = self._forget(len(known) + sum(each.name not in known for each in changed) - _N_EXAMPLES, asked)
+        for variant, features in zip(changed, encoded, strict=True):
+            # Out of what is known while it is filled.
+            action = known.pop(variant.name, None) or (spare.pop() if spare else _action(variant))
+            _fill(action[2], features)
+            known[variant.name] = variant, *action[1:]
 
     def _forget(self, n: int, asked: Sequence[str]) -> list[_Action]:
         """Return the examples of so many variants that are not asked for now, the oldest first, to be filled anew."""

@@ -153,7 +153,8 @@ class AssignmentServicer(AssignmentServiceServicer):
         """Make a logged assignment again, step by step."""
         row = self._reader.assignment(message.assignment_id, message.slot)
         if row is None:
-            raise UnknownAssignment(f"there is no assignment {message.assignment_id!r} in the log: check the id")
+            asked = f"{message.assignment_id!r} with slot {message.slot}"
+            raise UnknownAssignment(f"there is no assignment {asked} in the log: check the two")
         return convert.from_explanation(self._recomputer.explain(row))
 
     def _requests(self, message: contract.BatchAssignRequest) -> Iterator[Request | ArmliftError]:

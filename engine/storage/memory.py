@@ -14,7 +14,7 @@ import numpy as np
 from engine.columns import Columns, Ints, to_column
 from engine.experiments import Change, ExposureRule
 from engine.funnel import ForcedUnit
-from engine.randomness import content_hash
+from engine.learned import name_of
 from engine.records import (
     Assignment,
     Contact,
@@ -286,7 +286,7 @@ class MemorySnapshots:
         """Keep a snapshot, unless it is there already and whole."""
         key = snapshot.experiment_id, snapshot.epoch, snapshot.hash, snapshot.is_shadow
         standing = self._snapshots.setdefault(key, deepcopy(snapshot))
-        if content_hash(standing.blob) != standing.hash:
+        if name_of(standing) != standing.hash:
             self._snapshots[key] = replace(standing, blob=snapshot.blob)
 
     def snapshot(self, experiment_id: str, hash: str) -> Snapshot | None:

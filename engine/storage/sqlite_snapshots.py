@@ -29,7 +29,8 @@ _INSERT = (
     "VALUES (:experiment_id, :epoch, :hash, :policy, :blob, :parent, :watermark_at, :watermark_node, "
     ":watermark_seq, :n_rewards, :library, :arguments, :schema, :probes, :is_shadow, :n_warm, :fold_from) "
     # What was damaged is learned again, and mended in its place.
-    "ON CONFLICT DO UPDATE SET blob = excluded.blob WHERE content_hash(blob) <> lower(hex(hash))"
+    "ON CONFLICT DO UPDATE SET blob = excluded.blob WHERE "
+    "content_hash(blob, policy, library, arguments, schema) <> lower(hex(hash))"
 )
 
 
@@ -56,7 +57,7 @@ class SqliteSnapshots:
         if self._lock is not None:
             try:
                 self._connection = open_writing(self._path, LEARNING_STEPS)
-                self._connection.create_function("content_hash", 1, content_hash, deterministic=True)
+                self._connection.create_function("content_hash", 5, content_hash, deterministic=True)
             except BaseException:
                 self._lock.release()
                 raise

@@ -13,10 +13,10 @@ from engine.clock import EPOCH
 from engine.definition import define
 from engine.errors import ExperimentExists, StaleEtag
 from engine.experiments import ROLLED_BACK, Change, Experiment, ExperimentState, Status, Variant
+from engine.learned import name_of
 from engine.lifecycle import Author, create, transition, update
 from engine.metrics import Metric
 from engine.ports import SnapshotStore
-from engine.randomness import content_hash
 from engine.records import BEFORE_THE_LOG, Probe, Snapshot
 from engine.storage import find_snapshot_in, open_snapshots, open_store
 
@@ -191,15 +191,19 @@ def test_snapshots_are_found_by_the_first_digits_of_their_hash(snapshots: Snapsh
     assert snapshots.matching("hero", "0bcdef") == snapshots.matching("other", "abcdef") == []
 
 
+def named(unnamed: Snapshot) -> Snapshot:
+    return replace(unnamed, hash=name_of(unnamed))
+
+
 def test_a_snapshot_is_never_rewritten(snapshots: SnapshotStore) -> None:
-    first = replace(snapshot(), hash=content_hash(b"state"))
+    first = named(snapshot())
     snapshots.add(first)
     snapshots.add(replace(first, blob=b"other", n_rewards=9))
     assert snapshots.snapshots("hero") == [first]
 
 
 def test_a_snapshot_that_was_damaged_is_mended_in_its_place(snapshots: SnapshotStore) -> None:
-    whole = [replace(snapshot(), hash=content_hash(blob), blob=blob) for blob in (b"first", b"second")]
+    whole = [named(replace(snapshot(), blob=blob)) for blob in (b"first", b"second")]
     for each in (replace(whole[0], blob=b"frist"), whole[1], whole[0]):
         snapshots.add(each)
     assert snapshots.snapshots("hero") == whole

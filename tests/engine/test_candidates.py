@@ -105,6 +105,8 @@ def test_without_candidates_the_default_is_served_in_both_groups(house: House) -
         {"new": 1},
         {"tags": "rain"},
         {"tags": ["rain", 7]},
+        {"topic": "\ud800"},
+        {"tags": ["rain", "\ud800"]},
     ],
 )
 def test_a_feature_that_cannot_be_read_is_left_out_and_the_first_candidate_served(features: Context) -> None:
@@ -136,6 +138,7 @@ def test_a_feature_that_is_required_and_missing_says_so() -> None:
         ((Candidate("nothing"),), "has the name of a variant"),
         ((Candidate(""),), "needs a name"),
         ((Candidate("x" * 201),), "needs a name"),
+        ((Candidate("a"), Candidate("x\ud800")), "no text that can be sent"),
     ],
 )
 def test_candidates_that_cannot_be_told_apart_are_a_wrong_call(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from armlift import Ask, Candidate, Client
 from click.testing import CliRunner
 
 from engine import cli
@@ -121,6 +122,43 @@ def test_slots_are_filled_from_candidates_and_shown_as_a_table(address, file):
     assert "--candidate" in failing("assign", "feed", "--unit", "u1", "--candidate", "a1: 3", *at_server)
 
 
+WARNED = """\
+experiment: odd
+variants: [plain, bold]
+policy: {contextual: {explorer: cover}}
+shadow: {contextual: {explorer: rnd}}
+metrics: [click]
+"""
+
+
+def test_an_explorer_with_known_defects_is_accepted_with_a_warning(address, file):
+    file.write_text(WARNED)
+    for words in (("check", file), ("apply", file, "--server", address)):
+        said = run(*words)
+        assert re.search(r"^warning: Vowpal Wabbit 9.9.0 has cover's test .*: squarecb has no such defect$", said, re.M)
+        assert re.search(r"^warning: the shadow: in Vowpal Wabbit 9.9.0 rnd is not even", said, re.M)
+    file.write_text(WARNED.replace("cover", "squarecb").replace("rnd", "epsilon"))
+    assert "warning" not in run("check", file)
+
+
+def test_names_are_shown_as_they_are_and_steer_no_terminal(address, file):
+    file.write_text(FEED.replace("experiment: feed", "experiment: odd-feed\nbrief: {hypothesis: ':smile: [/red]'}"))
+    at_server = ("--server", address)
+    run("apply", file, *at_server)
+    run("start", "odd-feed", *at_server)
+    assert ":smile: [/red]" in run("list", *at_server)
+    with Client(address) as client:
+        brought = [Candidate("[/x]\n\x1b[31mverdict: forged"), Candidate(":smile:")]
+        answer = client.assign_slates([Ask("odd-feed", "u1", candidates=brought, slots=2)])[0][0]
+    explained = run("explain", answer.assignment_id, *at_server)
+    assert r"[/x]\n\x1b[31mverdict: forged 0.5" in explained
+    assert "\nverdict: forged" not in explained
+    shown = run(
+        "assign", "odd-feed", "--unit", "u1", "--candidate", "[/x]", "--candidate", "a", "--slots", 2, *at_server
+    )
+    assert " [/x] " in shown
+
+
 def test_files_alone_explain_too(tmp_path, file):
     with serving_beside(Serving(tmp_path / "store", "127.0.0.1:0", companions=())) as bound:
         run("apply", file, "--server", bound)
@@ -128,7 +166,7 @@ def test_files_alone_explain_too(tmp_path, file):
         answer = run("assign", "home-offer", "--unit", "u1", "--server", bound)
     assignment = re.search(r"assignment: (\w+)", answer)[1]
     assert "reproduced" in run("explain", assignment, "--log", tmp_path / "store")
-    assert "check the id" in failing("explain", "0" * 32, "--log", tmp_path / "store")
+    assert "check the two" in failing("explain", "0" * 32, "--log", tmp_path / "store")
 
 
 @pytest.mark.parametrize(

@@ -62,3 +62,10 @@ def test_pausing_and_going_on_keeps_it():
     paused = transition(LEARNING, Status.PAUSED, "", ANN)[0]
     resumed = transition(paused, Status.RUNNING, "", ANN)[0]
     assert (resumed.snapshot, resumed.pinned, resumed.epoch) == ("abc", True, 1)
+
+
+def test_a_shadow_that_serves_from_now_on_serves_what_it_learned():
+    assert pointers(SHADOWED, policy=SPECS["contextual"], shadow=None) == (2, "def", "", False)
+    both = replace(SHADOWED, snapshot="abc", pinned=True)
+    assert pointers(both, policy=SPECS["contextual"], shadow=SPECS["thompson"]) == (2, "def", "abc", False)
+    assert pointers(both, policy=FixedSpec(), shadow=SPECS["thompson"]) == (2, "", "abc", False)

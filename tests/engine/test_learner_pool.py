@@ -213,6 +213,24 @@ def test_a_shadow_of_a_test_learns_and_a_new_one_catches_up():
     assert contents(pool.step()) == contents(made)
 
 
+def test_what_a_shadow_learned_is_gone_on_from_where_it_serves():
+    shadowed = started(replace(experiment("contextual"), shadow=SPECS["thompson"]))
+    store, snapshots = store_with(log()[:40], shadowed), MemorySnapshots()
+    publish(store, *LearnerPool(store, snapshots).step())
+    before = store.state("hero")
+    edited(store, before, replace(before.experiment, policy=SPECS["thompson"], shadow=SPECS["contextual"]))
+    swapped = store.state("hero")
+    assert (swapped.snapshot, swapped.shadow_snapshot) == (before.shadow_snapshot, before.snapshot)
+    assert pool_run(store, snapshots) == [], "nothing is learned again"
+    store.append(log()[40:])
+    made = pool_run(store, snapshots)
+    alone = {name: pool_run(store_with(log(), started(experiment(name)))) for name in ("thompson", "contextual")}
+    for name, is_shadow in (("thompson", False), ("contextual", True)):
+        own = [snapshot.hash for snapshot in made if snapshot.is_shadow is is_shadow]
+        assert own
+        assert own == [snapshot.hash for snapshot in alone[name]][-len(own) :]
+
+
 @POLICIES
 def test_a_warm_start_is_what_the_chain_begins_on(kind):
     draft, created = lifecycle.create(experiment(kind), ANN)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from engine import lifecycle
 from engine.experiments import Status
 from engine.learning import LearnerPool
+from engine.learned import name_of
 from engine.randomness import content_hash
 from engine.records import Assignment, Erasure, Reward, Unit
 from engine.snapshots import next_snapshot, verify
@@ -52,7 +53,7 @@ def test_a_snapshot_comes_after_every_few_rewards_and_names_its_parent(kind):
     assert {(snapshot.policy, snapshot.epoch, snapshot.is_shadow, snapshot.n_warm) for snapshot in made} == {
         (kind, 1, False, 0)
     }
-    assert made[-1].hash == content_hash(made[-1].blob)
+    assert made[-1].hash == name_of(made[-1])
 
 
 @pytest.mark.parametrize(("pause", "counts"), [(7.0, [7, 14, 21]), (7.5, [7, 15, 23]), (20.0, [7, 27, 47])])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -45,6 +47,17 @@ def test_a_reward_as_it_always_was_is_what_it_always_was_bit_for_bit(found, clic
         total += amount
     before = min(1.0, max(0.0, math.fsum([0.25 * clicked, 0.75 * min(1.0, max(0.0, total / 10.0))])))
     assert reward_of(HERO, {"basket": found, "click": [1.0] * clicked}) == before
+
+
+def test_whatever_numbers_a_reward_is_made_of_it_is_refused_or_has_a_scale():
+    odd = (0.0, 5e-324, -1.0, 1e308, -1e308, math.inf, -math.inf, math.nan)
+    scales = []
+    for weight, cap, low, high in product(odd, (None, *odd), odd, odd):
+        margin = Metric("margin", MetricKind.REVENUE, cap=cap, range=(low, high))
+        with suppress(InvalidExperiment):
+            scales.append(rewarded(("click", weight), ("margin", weight), metrics=(CLICK, margin)).reward_scale)
+    assert scales
+    assert all(-math.inf < low <= 0.0 < 1.0 <= high < math.inf for low, high in scales)
 
 
 def test_weights_that_were_meant_to_sum_to_1_scale_by_exactly_1():

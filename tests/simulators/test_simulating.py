@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine.errors import InvalidRequest
+from simulators import showing
 from simulators.commands import simulate
 from tests.simulators.odd_files import FILES, READING
 
@@ -54,6 +55,27 @@ def test_several_seeds_have_standard_errors(said):
     assert "means over 3 seeds, ± standard errors" in told
     assert "this policy (fixed)" in told
     assert " ± " in told
+
+
+def test_where_nothing_can_be_learned_it_says_so(said):
+    told = said("articles", FILES["plain"], "--customers", 60)
+    assert "Nothing can be learned here: in articles no variant of this file beats another." in told
+    assert "Nothing can be learned" not in said("articles", READING, "--customers", 60)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_no_number_is_torn_apart_in_a_narrow_terminal(said, monkeypatch, seeds):
+    monkeypatch.setattr(showing, "_PAGE_WIDTH", 80)
+    told = said("linear", FILES["factors"], "--customers", 100, "--seeds", seeds)
+    assert max(map(len, told.splitlines())) <= 80
+    (last,) = [line for line in told.splitlines() if line.startswith("│ 100 ")]
+    assert len(last.split("│")) == 7
+    assert all("." in cell and ("±" in cell) is (seeds > 1) for cell in last.split("│")[2:-1])
+
+
+def test_another_seed_draws_other_customers_of_a_test(said):
+    once, again = (said("storefront", FILES["plain"], "--customers", 200, "--seed", seed) for seed in (1, 2))
+    assert once.split("reward")[0].replace("seed 1", "seed 2") != again.split("reward")[0]
 
 
 def test_answers_outside_are_counted(said):

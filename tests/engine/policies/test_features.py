@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from engine.errors import PolicyFailed
 from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Variant
 from engine.metrics import Aggregation, Metric, MetricKind, RewardTerm, Role
-from engine.policies.features import BITS, ContextEncoder, readable, schema, squash, understood, variant_features
+from engine.policies.features import BITS, ContextEncoder, schema, squash, variant_features
 from engine.randomness import ONE, feature_index
 from engine.records import Assignment, Candidate, Context, ContextValue, Group, Reason, Reward, Unit
+from engine.understanding import Readable
 
 FIELDS = (
     ContextField("visits", FieldType.NUMBER),
@@ -228,81 +229,14 @@ def test_indices_are_pinned():
     assert variant_features(Variant("a", levels={"image": "big"}))[0].tolist() == [89430, 219382]
 
 
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-ROW = Assignment(
-    "hero",
-    "a",
-    Reason.DRAWN,
-    Unit("customer", "7"),
-    AT,
-    AT,
-    is_draw=True,
-    eligible=("a", "b"),
-    distribution=(ONE // 4, 3 * ONE // 4),
-    context={"visits": 1.0, "likes": ("x",)},
-)
-ARTICLES = replace(EXPERIMENT, candidates=(ContextField("price", FieldType.NUMBER),))
-
-
-def reward(**fields) -> Reward:
-    return Reward(replace(ROW, **fields), 1.0, AT, 1)
-
-
-def test_what_is_understood_as_it_is_stays_the_same_object():
-    given = reward()
-    assert understood(given, EXPERIMENT) is given
-    brought = (Candidate("x", {"price": 2.0}), Candidate("y"))
-    given = reward(variant="x", eligible=("x", "y"), candidates=brought)
-    assert understood(given, ARTICLES) is given
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"variant": "gone", "eligible": ("a", "gone")},
-        {"is_draw": False, "eligible": (), "distribution": ()},
-        {"group": Group.CONTROL},
-        {"unit": Unit("customer", "")},
-        {"variant": "x", "eligible": ("x", "a"), "candidates": (Candidate("x"),)},
-    ],
-    ids=[
-        "its variant is gone",
-        "no draw",
-        "the control group",
-        "a forgotten unit",
-        "a candidate, and none are declared",
-    ],
-)
-def test_there_is_nothing_to_learn_of(fields):
-    assert understood(reward(**fields), EXPERIMENT) is None
-
-
-def test_variants_that_are_gone_are_left_out_and_the_propensity_stays():
-    found = understood(reward(eligible=("gone", "a"), distribution=(3 * ONE // 4, ONE // 4)), EXPERIMENT)
-    assert found is not None
-    assert found.assignment.eligible == ("a",)
-    assert found.assignment.propensity == 0.25
-
-
-def test_values_of_another_type_than_today_count_as_missing():
-    fields = (ContextField("visits", FieldType.TEXT), ContextField("likes", FieldType.TEXTS))
-    found = understood(reward(), replace(EXPERIMENT, context=fields))
-    assert found is not None
-    assert found.assignment.context == {"likes": ("x",)}
-    brought = (Candidate("x", {"price": "dear", "old": 1.0}), Candidate("y", {"price": 2.0}))
-    found = understood(reward(variant="x", eligible=("x", "y"), candidates=brought), ARTICLES)
-    assert found is not None
-    assert found.assignment.candidates == (Candidate("x"), Candidate("y", {"price": 2.0}))
-
-
 def test_whatever_is_readable_can_be_encoded():
     values = [1, 1.5, True, "x", ("a",), ["a"], math.nan, math.inf, None, {"a": 1}, np.float64(0.5), 10**400]
     for field in FIELDS:
         for value in values:
-            kept = readable({field.name: value}, FIELDS)
+            kept = Readable(FIELDS).of({field.name: value})
             if kept:
                 encoded(kept)
             else:
                 with pytest.raises(PolicyFailed):
                     one(field.type, value if value is not None else {})
-    assert readable({"visits": np.float64(0.5), "member": 1.0, "old": 1.0}, FIELDS) == {"visits": 0.5}
+    assert Readable(FIELDS).of({"visits": np.float64(0.5), "member": 1.0, "old": 1.0}) == {"visits": 0.5}

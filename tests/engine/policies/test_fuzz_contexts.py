@@ -1,6 +1,7 @@
 """Whatever is sent, the process lives, the answer is a distribution, and what was asked changes no later answer.
 
-A few thousand contexts by default; ARMLIFT_FUZZ is how many. Seeded: the same number gives the same contexts.
+A few thousand contexts by default, and a million by `make fuzz`; ARMLIFT_FUZZ is how many. Seeded: the same number
+gives the same contexts.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from tests.engine.policies.vw_house import (
     A,
     B,
     C,
+    each,
     encode,
     features,
     lessons,
@@ -259,7 +260,7 @@ def test_a_bare_model_or_one_of_other_arguments_or_schema_is_refused():
     with pytest.raises(SnapshotRefused):
         workspace(blob, schema="another")
     with pytest.raises(SnapshotRefused):
-        Workspace([*ARGUMENTS, "--gamma_scale", "3.0"], encode, "s", blob)
+        Workspace([*ARGUMENTS, "--gamma_scale", "3.0"], each(encode), "s", blob)
 
 
 def test_another_process_writes_the_same_bytes_and_answers_the_same():

@@ -9,7 +9,7 @@ from engine.errors import PolicyFailed
 from engine.experiments import Variant
 from engine.policies import vowpal
 from engine.policies.vowpal import Lesson, Workspace
-from tests.engine.policies.vw_house import ARGUMENTS, CONTEXT, VARIANTS, features, lessons, workspace
+from tests.engine.policies.vw_house import ARGUMENTS, CONTEXT, VARIANTS, each, features, lessons, workspace
 
 
 def encode_number(variant: Variant):
@@ -22,7 +22,7 @@ def named(*numbers: int, x: float = 0.5) -> tuple[Variant, ...]:
 
 def taught() -> Workspace:
     """Return a model by which the number x is worth its own value."""
-    ws = Workspace(ARGUMENTS, encode_number, "s")
+    ws = Workspace(ARGUMENTS, each(encode_number), "s")
     rng = np.random.default_rng(1)
     for turn in range(300):
         eligible = tuple(Variant(str(3 * turn + k), features={"x": float(x)}) for k, x in enumerate(rng.random(3)))
@@ -60,7 +60,7 @@ def test_a_flag_is_not_taken_for_the_number_that_it_equals():
     def encode_type(variant: Variant):
         return features(1 if variant.features["x"] is True else 2)
 
-    ws = Workspace(ARGUMENTS, encode_type, "s")
+    ws = Workspace(ARGUMENTS, each(encode_type), "s")
     ws.learn([Lesson(CONTEXT, (Variant("a", features={"x": 1.0}), Variant("b", features={"x": True})), "a", 1.0, 1.0)])
     number, flag = (
         ws.predict(CONTEXT, (Variant("b", features={"x": 0.0}), Variant("c", features={"x": x}))) for x in (1.0, True)
@@ -69,7 +69,7 @@ def test_a_flag_is_not_taken_for_the_number_that_it_equals():
 
 
 def test_two_candidates_of_equal_features_are_two():
-    ws = Workspace(ARGUMENTS, lambda _: features(7), "s")
+    ws = Workspace(ARGUMENTS, each(lambda _: features(7)), "s")
     assert ws.predict(CONTEXT, named(1, 2, 3, 4)) == pytest.approx([0.25] * 4, abs=1e-6)
     with pytest.raises(PolicyFailed, match="different names"):
         ws.predict(CONTEXT, named(1, 2, 1))
@@ -82,6 +82,26 @@ def test_forgotten_candidates_come_back_as_they_were(monkeypatch):
     for start in (*range(0, 150, 15), *range(0, 150, 15), *reversed(range(0, 150, 15))):
         assert ws.predict(CONTEXT, named(*range(start, start + 15))) == expected[start]
     assert len(ws._actions._known) <= 20
+
+
+def test_what_was_asked_for_is_not_forgotten_for_what_is_new_in_the_same_list(monkeypatch):
+    monkeypatch.setattr(vowpal, "_N_EXAMPLES", 20)
+    ws, fresh = taught(), taught()
+    for start in range(0, 60, 5):
+        # Ten that were in the list before, five new ones, and in no order of age.
+        asked = named(*range(start + 10, start + 15), *range(start, start + 10))
+        assert ws.predict(CONTEXT, asked) == fresh.predict(CONTEXT, asked)
+        assert len(ws._actions._known) <= 20
+
+
+def test_examples_are_filled_anew_and_no_more_are_made(monkeypatch):
+    monkeypatch.setattr(vowpal, "_N_EXAMPLES", 20)
+    ws = taught()
+    ws.predict(CONTEXT, named(*range(20)))
+    before = {id(example) for _, example, _ in ws._actions._known.values()}
+    for start in range(20, 200, 20):
+        ws.predict(CONTEXT, named(*range(start, start + 20)))
+        assert {id(example) for _, example, _ in ws._actions._known.values()} == before
 
 
 def test_a_list_longer_than_what_is_remembered_is_answered_whole(monkeypatch):
@@ -123,7 +143,7 @@ def _unreadable() -> Lesson:
 
 
 def test_a_thousand_candidates_are_a_distribution():
-    ws = Workspace(ARGUMENTS, encode_number, "s")
+    ws = Workspace(ARGUMENTS, each(encode_number), "s")
     answer = ws.predict(CONTEXT, named(*range(1000)))
     # SquareCB gives the best what the others leave, and a thousand sums of 32 bits are off by up to 1000 * 2**-24.
     assert answer == pytest.approx([1e-3] * 1000, abs=6e-5)

@@ -25,6 +25,7 @@ from tests.engine.policies.vw_house import (
     NAMES,
     NOTHING,
     VARIANTS,
+    each,
     encode,
     exploring,
     features,
@@ -127,7 +128,7 @@ def test_arguments_are_baked_into_a_model_and_no_others_can_be_given_to_it():
     taught = exploring("--squarecb", "--gamma_scale", "1.0")
     taught.learn(lessons(300))
     with pytest.raises(SnapshotRefused):
-        Workspace(ARGUMENTS, encode, "s", taught.serialize())
+        Workspace(ARGUMENTS, each(encode), "s", taught.serialize())
     # Restored without arguments it is what it was.
     model = taught.serialize()[16:]
     assert vw.Workspace(QUIET, model_data=model).serialize() == model
@@ -137,6 +138,15 @@ def test_what_can_be_written_as_an_empty_or_garbled_model_is_refused():
     for blob in (b"x", b"\0" * 16, b"\0" * 300, workspace().serialize()[:16]):
         with pytest.raises(SnapshotRefused):
             workspace(blob)
+
+
+def test_the_labels_that_its_package_would_look_at_in_every_call_are_all_right():
+    ws = workspace()
+    ws.learn(lessons(5))
+    # Once they are no longer looked at there, `_Model` can go.
+    vw.Workspace._check_label(ws._model, [ws._asked, ws._taught, *ws._actions.of(VARIANTS)])
+    with pytest.raises(ValueError, match="Label type mismatch"):
+        vw.Workspace._check_label(ws._model, [vw.Example()])
 
 
 def test_an_answer_of_one_variant_is_certain():
@@ -152,7 +162,7 @@ def test_a_question_that_cannot_be_encoded_leaves_the_next_one_whole():
             raise PolicyFailed("no")
         return encode(variant)
 
-    ws = Workspace(ARGUMENTS, refuse, "s")
+    ws = Workspace(ARGUMENTS, each(refuse), "s")
     expected = ws.predict(CONTEXT, VARIANTS)
     for _ in range(3):
         with pytest.raises(PolicyFailed, match="no"):

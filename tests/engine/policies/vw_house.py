@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from engine.experiments import Variant
 from engine.policies.features import Features
-from engine.policies.vowpal import Lesson, Workspace
+from engine.policies.vowpal import Encode, Lesson, Workspace
 
 ROOT = Path(__file__).parents[3]
 ARGUMENTS = ("--cb_explore_adf", "--squarecb", "--cb_type", "mtr", "-q", "UA", "-b", "18", "--random_seed", "0")
@@ -32,8 +33,13 @@ def encode(variant: Variant) -> Features:
     return features(100 + ord(variant.name[0]), 200, values=[1.0, variant.features.get("x", 0.0)])
 
 
+def each(encode: Callable[[Variant], Features]) -> Encode:
+    """Return what encodes variants one by one."""
+    return lambda variants: [encode(variant) for variant in variants]
+
+
 def workspace(blob: bytes = b"", schema: str = "s") -> Workspace:
-    return Workspace(ARGUMENTS, encode, schema, blob)
+    return Workspace(ARGUMENTS, each(encode), schema, blob)
 
 
 def lessons(n: int, context: Features = CONTEXT, propensity: float = 1 / 3) -> list[Lesson]:
@@ -73,4 +79,4 @@ EXPLORERS = {
 def exploring(*arguments: str) -> Workspace:
     """Return a workspace with these arguments of an explorer."""
     rest = ("-q", "UA", "-b", "18", "--random_seed", "0")
-    return Workspace(("--cb_explore_adf", *arguments, *rest), encode, "s")
+    return Workspace(("--cb_explore_adf", *arguments, *rest), each(encode), "s")

@@ -80,9 +80,7 @@ experiments = st.builds(
     shadow=st.none() | any_policies,
     candidates=st.none() | declared_fields,
     slots=counts,
-    reward=st.lists(st.builds(RewardTerm, short, numbers, st.sampled_from(Aggregation)), max_size=2).map(
-        tuple
-    ),
+    reward=st.lists(st.builds(RewardTerm, short, numbers, st.sampled_from(Aggregation)), max_size=2).map(tuple),
     reward_scale=st.none() | st.tuples(numbers, numbers),
     reward_default=numbers,
     exposure=st.sampled_from(model.ExposureRule),

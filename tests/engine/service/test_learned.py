@@ -18,8 +18,9 @@ from engine import errors
 from engine.clock import RequestClock
 from engine.experiments import Experiment, Status
 from engine.explanation import Verdict
+from engine.learned import name_of
 from engine.learning import LearnerPool
-from engine.randomness import ONE, content_hash
+from engine.randomness import ONE
 from engine.recompute import Recomputer
 from engine.records import Assignment, Reason, Reward, Snapshot, Unit
 from engine.service.snapshots import from_learned
@@ -264,7 +265,8 @@ def test_a_prefix_that_several_have_is_refused(service: Any, hero: Experiment, a
 def test_a_snapshot_of_another_schema_is_not_pinned(service: Any, hero: Experiment, at: datetime) -> None:
     snapshot = begun(service, hero, at)
     blob = snapshot.blob.replace(b"loud", b"quiet")
-    other = replace(snapshot, blob=blob, hash=content_hash(blob), schema="0" * 32)
+    unnamed = replace(snapshot, blob=blob, schema="0" * 32)
+    other = replace(unnamed, hash=name_of(unnamed))
     with closing(open_snapshots(service.directory, write=True)) as snapshots:
         snapshots.add(other)
     with pytest.raises(errors.SnapshotRefused):
@@ -278,8 +280,8 @@ def test_a_snapshot_of_another_schema_is_not_pinned(service: Any, hero: Experime
     [
         ({"blob": lambda blob: blob[:-3]}, "not what its name says"),
         ({"blob": lambda blob: bytes([blob[0] ^ 1]) + blob[1:]}, "not what its name says"),
-        ({"blob": lambda blob: blob[:-3], "hash": content_hash}, "learn it anew"),
-        ({"blob": lambda blob: b"", "hash": content_hash}, "knows nothing"),
+        ({"blob": lambda blob: blob[:-3], "hash": None}, "learn it anew"),
+        ({"blob": lambda blob: b"", "hash": None}, "knows nothing"),
         ({"schema": lambda _: "0" * 32}, "other fields, variants or rewards"),
         ({"library": lambda _: "numpy 0.1"}, "numpy 0.1 wrote it"),
         ({"arguments": lambda _: ("--cb_type", "ips")}, "configured differently"),
@@ -290,11 +292,12 @@ def test_learned_state_that_does_not_verify_is_no_warm_start(
     service: Any, stub: Any, hero: Experiment, at: datetime, spec: Any, changes: dict[str, Any], words: str
 ) -> None:
     service.management.apply(replace(hero, experiment_id="warm", policy=spec), "")
-    message = from_learned(taught(service, at))
+    snapshot = taught(service, at)
+    message = from_learned(snapshot)
     sent = contract.LearnedState()
     sent.CopyFrom(message)
     for name, change in changes.items():
-        value = change(sent.blob if name == "hash" else getattr(message, name))
+        value = change(getattr(message, name)) if change else name_of(replace(snapshot, blob=sent.blob))
         sent.ClearField(name)
         sent.MergeFrom(contract.LearnedState(**{name: value}))
     request = contract.WarmStartRequest(experiment_id="warm", state=sent, actor="tests", reason="a test")

@@ -183,7 +183,7 @@ def test_an_assignment_is_explained_and_an_unknown_one_is_an_error(service: Any,
     with grpc.insecure_channel(service.address) as channel:
         stub = AssignmentServiceStub(channel)
         for unknown in ("00" * 16, "", "no id", "zz" * 16):
-            with pytest.raises(Exception, match="check the id"), hearing():
+            with pytest.raises(Exception, match="check the two"), hearing():
                 stub.ExplainAssignment(ExplainAssignmentRequest(assignment_id=unknown))
 
 
