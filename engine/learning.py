@@ -19,6 +19,9 @@ from engine.skimming import Passed, Wanted
 from engine.snapshots import Growth, verify, why_foreign
 from engine.specs import LearningSpec
 
+_PAGE = 2_000
+"""Entries that are read at once: few enough that they are gone before Python looks for garbage among them."""
+
 _LEARNS_WHILE = (Status.RUNNING, Status.PAUSED)
 
 _log = logging.getLogger(__name__)
@@ -109,7 +112,7 @@ class LearnerPool:
     resumes from what was stored.
     """
 
-    def __init__(self, reader: Reader, snapshots: SnapshotStore, page_size: int = 10_000) -> None:
+    def __init__(self, reader: Reader, snapshots: SnapshotStore, page_size: int = _PAGE) -> None:
         self._reader = reader
         self._snapshots = snapshots
         self._page_size = page_size

@@ -19,7 +19,7 @@ from engine.records import Assignment, Group, Reason, Source
 from engine.specs import FixedSpec, SegmentsSpec
 from engine.targeting import evaluate
 
-_N_RESTORED = 32
+_N_RESTORED = 8
 
 
 @dataclass(frozen=True, slots=True)

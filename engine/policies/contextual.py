@@ -7,7 +7,7 @@ Learner types: Bietti, Agarwal and Langford, "A Contextual Bandit Bake-off", 202
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,8 @@ class ContextualPolicy:
         self.arguments: tuple[str, ...] = vw_arguments(spec, BITS)
         self._spec = spec
         self._variants = {variant.name: variant for variant in experiment.variants}
+        # The same tuple each time: its examples are ready.
+        self._declared = lru_cache(maxsize=1024)(partial(_named, self._variants))
         self._encoder = ContextEncoder(experiment.context)
         encode = partial(features_of_all, declared=tuple(field.name for field in experiment.candidates or ()))
         self._workspace = Workspace(self.arguments, encode, schema(experiment), blob)
@@ -116,14 +118,17 @@ class ContextualPolicy:
         return Lesson(context, self._eligible(assignment), assignment.variant, reward.value, told)
 
     def _eligible(self, assignment: Assignment) -> tuple[Variant, ...]:
-        known = self._variants
-        if assignment.candidates:
-            brought = {each.name: Variant(each.name, features=each.features) for each in assignment.candidates}
-            known = {**brought, **known}
-        try:
-            return tuple([known[name] for name in assignment.eligible])
-        except KeyError as error:
-            raise PolicyFailed(f"nothing is known of the variant {error}: learn from those of the experiment") from None
+        if not assignment.candidates:
+            return self._declared(assignment.eligible)
+        brought = {each.name: Variant(each.name, features=each.features) for each in assignment.candidates}
+        return _named({**brought, **self._variants}, assignment.eligible)
+
+
+def _named(known: Mapping[str, Variant], names: tuple[str, ...]) -> tuple[Variant, ...]:
+    try:
+        return tuple([known[name] for name in names])
+    except KeyError as error:
+        raise PolicyFailed(f"nothing is known of the variant {error}: learn from those of the experiment") from None
 
 
 def _without(context: Context, name: str) -> Context:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ from engine.errors import PolicyFailed
 from engine.experiments import ContextField, Experiment, ExposureRule, FieldType, Variant
 from engine.metrics import Aggregation, Metric, MetricKind, RewardTerm, Role
 from engine.policies.features import BITS, ContextEncoder, schema, squash, variant_features
-from engine.randomness import ONE, feature_index
-from engine.records import Assignment, Candidate, Context, ContextValue, Group, Reason, Reward, Unit
+from engine.randomness import feature_index
+from engine.records import Context, ContextValue
 from engine.understanding import Readable
 
 FIELDS = (

@@ -320,3 +320,18 @@ def test_a_warm_start_is_for_drafts_that_learn(service: Any, hero: Experiment, a
         service.management.warm(replace(snapshot, experiment_id="next"), "9", "again")
     with pytest.raises(errors.InvalidRequest, match="for a reason"):
         service.management.warm(replace(snapshot, experiment_id="next"), "", " ")
+
+
+def test_what_is_too_large_to_be_sent_is_no_warm_start(service: Any, hero: Experiment, at: datetime) -> None:
+    snapshot = begun(service, hero, at)
+    with pytest.raises(errors.InvalidRequest, match=r"has 4\.2 MB, and 4 MB are the most that a draft can begin with"):
+        service.management.warm(replace(snapshot, blob=bytes(4_200_000)), "", "again")
+
+
+def test_an_edit_says_when_what_was_learned_is_lost(service: Any, hero: Experiment, at: datetime) -> None:
+    service.management.apply(replace(hero, experiment_id="warm", policy=SPEC), "")
+    service.management.warm(replace(taught(service, at), experiment_id="warm"), "", "last year's")
+    draft = service.management.get("warm").experiment
+    assert service.management.apply(replace(draft, policy=replace(SPEC, floor=0.3)), "")[1] == "changed"
+    anew = replace(draft, policy=replace(SPEC, prior_beta=9.0))
+    assert service.management.apply(anew, "")[1] == "changed, and has lost its warm start, which does not fit it"

@@ -109,3 +109,12 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
         hearing(),
     ):
         AssignmentServiceStub(channel).Assign(contract.AssignRequest(), timeout=5)
+
+
+def test_a_message_that_is_too_large_is_called_that(service: Any) -> None:
+    with (
+        grpc.insecure_channel(service.address) as channel,
+        pytest.raises(errors.StoreUnavailable, match="more than the server takes in one message"),
+        hearing(),
+    ):
+        AssignmentServiceStub(channel).Assign(contract.AssignRequest(experiment_id="x" * 5_000_000), timeout=5)

@@ -83,6 +83,13 @@ def test_visits_are_in_the_order_of_time_and_the_same_for_a_seed(name):
 
 
 @every_world
+def test_other_customers_come_under_another_seed(name):
+    """A test draws by the id alone: the same ids would be drawn the same in every run."""
+    ids = [{visit.unit_id for visit in make(name).visits(50, START, SPAN, np.random.default_rng(s))} for s in (5, 6)]
+    assert not ids[0] & ids[1]
+
+
+@every_world
 @pytest.mark.parametrize("file", FILES)
 def test_luck_does_not_depend_on_the_variant(name, file):
     world, experiment = make(name), odd(file)
