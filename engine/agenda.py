@@ -30,6 +30,10 @@ class Agenda(Generic[Due, What]):
         self._late: list[tuple[Due, int, What]] = []
         self._ticket = count()
 
+    def __len__(self) -> int:
+        """Return how many things are waiting."""
+        return len(self._queue) + len(self._late)
+
     @property
     def first(self) -> Due | None:
         """When the first of all is due, or None where there is none."""

@@ -28,12 +28,16 @@ _PUBLISH_TIMEOUT_S = 10.0
 _PUBLISH_EVERY_S = 1.0
 _GARBAGE_AFTER = 100_000
 """How many objects are made before garbage is looked for: what is pending lives long, and there is much of it."""
+_NICENESS = 5
 _log = logging.getLogger(__name__)
 
 
 def run(directory: Path, address: str, server: int) -> None:
     """Learn until the process `server`, which started this one, is gone."""
     gc.set_threshold(_GARBAGE_AFTER)
+    if hasattr(os, "nice"):
+        # Where processors are few, an answer goes before a lesson.
+        os.nice(_NICENESS)
     reader, snapshots = open_reader(directory), open_snapshots(directory, write=True)
     pool = LearnerPool(reader, snapshots)
     with grpc.insecure_channel(address) as channel:

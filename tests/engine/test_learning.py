@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from engine import lifecycle
 from engine.experiments import Status
-from engine.learning import LearnerPool
 from engine.learned import name_of
+from engine.learning import LearnerPool
 from engine.randomness import content_hash
 from engine.records import Assignment, Erasure, Reward, Unit
 from engine.snapshots import next_snapshot, verify

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +68,14 @@ class Local:
         self.store.save(running, started, draft.etag)
         self.engine.adopt(running)
 
+    def edit(self, **changes: Any) -> None:
+        """Change fields of the definition."""
+        state = self.engine.catalog.find("hero").state
+        author = Author("tests", "an edit", START)
+        after, change = lifecycle.update(state, replace(state.experiment, **changes), state.etag, author)
+        self.store.save(after, change, state.etag)
+        self.engine.adopt(after)
+
     def visit(self, number: int, chance: np.random.Generator) -> Assignment:
         """Let one customer come, and perhaps click; no customer comes twice."""
         at = START + timedelta(minutes=number)
@@ -90,17 +99,18 @@ class Local:
         due = self.pool.step()
         for snapshot in due:
             state = self.engine.catalog.find(snapshot.experiment_id).state
-            staged = self.engine.stage(replace(state, snapshot=snapshot.hash))
-            self.store.point(snapshot.experiment_id, snapshot.epoch, snapshot.hash)
+            moved = {"shadow_snapshot" if snapshot.is_shadow else "snapshot": snapshot.hash}
+            staged = self.engine.stage(replace(state, **moved))
+            self.store.point(snapshot.experiment_id, snapshot.epoch, snapshot.hash, is_shadow=snapshot.is_shadow)
             self.engine.swap_in(staged)
         self.pool.done()
         return len(due)
 
-    def traffic(self, n_visits: int, seed: int) -> list[Assignment]:
+    def traffic(self, n_visits: int, seed: int, first: int = 0) -> list[Assignment]:
         """Let customers come, and learn after each hundred; return the rows of the log."""
         chance = np.random.default_rng(seed)
         rows = []
-        for number in range(n_visits):
+        for number in range(first, first + n_visits):
             rows.append(self.visit(number, chance))
             if number % 100 == 99:
                 self.learn()
@@ -113,9 +123,7 @@ def _assignment(kept: Kept) -> Assignment:
 
 
 def _click_rate(variant: str, device: str) -> float:
-    return {"plain": 0.1, "bold": 0.2, "loud": 0.15, "rare": 0.1}[variant] + 0.2 * (variant == "loud") * (
-        device == "phone"
-    )
+    return {"bold": 0.2, "loud": 0.15}.get(variant, 0.1) + 0.2 * (variant == "loud") * (device == "phone")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -20,6 +19,7 @@ from armlift.v1.learning_pb2_grpc import LearningServiceStub
 from engine import errors
 from engine.clock import RequestClock
 from engine.experiments import Experiment, Status
+from engine.learned import name_of
 from engine.learning import LearnerPool
 from engine.records import Assignment, Reason, Snapshot
 from engine.service.management import Management
@@ -113,7 +113,7 @@ def test_a_server_that_finds_its_snapshot_broken_serves_the_default_and_logs_it(
 
 
 def restore(directory: Path, snapshot: Snapshot) -> None:
-    assert hashlib.sha256(snapshot.blob).hexdigest() == snapshot.hash
+    assert name_of(snapshot) == snapshot.hash
     with closing(sqlite3.connect(directory / "learning.db")) as connection, connection:
         statement = "UPDATE snapshots SET blob = ? WHERE hash = ?"
         connection.execute(statement, (snapshot.blob, bytes.fromhex(snapshot.hash)))
