@@ -107,7 +107,7 @@ class Reader(Protocol):
         """Return the entries with seq > `after` in the order of seq, at most `limit`, whatever their kind."""
 
     def skim(self, wanted: Wanted, after: int = 0, limit: int = 10_000) -> list[Entry | Passed]:
-        """Return what `entries` does, with all that is not wanted passed over."""
+        """Return what `entries` does: of assignments the `outline`, and all that is not wanted passed over."""
 
     def last_seq(self) -> int:
         """Return the highest seq in the log, or 0."""

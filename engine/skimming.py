@@ -1,4 +1,4 @@
-"""Reading a log for some experiments: of all other entries, only when they came."""
+"""Reading a log for some experiments: what a reward can depend on, and of all other entries, only when they came."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries are read in full: assignments and outcomes by name, exposures or not; voids and erasures always."""
+    """Which entries are read: assignments and outcomes by name, exposures or not; voids and erasures always.
+
+    Of assignments comes the `outline`, and the others come in full.
+    """
 
     experiments: frozenset[str]
     outcomes: frozenset[str]
@@ -47,7 +50,7 @@ class Wanted:
         )
 
     def has(self, entry: Entry) -> bool:
-        """Whether an entry is read in full."""
+        """Whether an entry is read."""
         match entry:
             case Assignment():
                 return entry.experiment_id in self.experiments
@@ -57,3 +60,32 @@ class Wanted:
                 return entry.metric in self.outcomes or bool(entry.void_of)
             case Erasure():
                 return True
+
+
+def outline(row: Entry) -> Entry:
+    """Return of an assignment what a reward can depend on, and any other entry as it is.
+
+    All else is left out, because a learner reads every row.
+    """
+    if not isinstance(row, Assignment):
+        return row
+    return Assignment(
+        experiment_id=row.experiment_id,
+        variant=row.variant,
+        reason=row.reason,
+        unit=row.unit,
+        assigned_at=row.assigned_at,
+        received_at=row.received_at,
+        assignment_id=row.assignment_id,
+        slot=row.slot,
+        is_draw=row.is_draw,
+        group=row.group,
+        eligible=row.eligible,
+        distribution=row.distribution,
+        context=row.context,
+        candidates=row.candidates,
+        kept_from=row.kept_from,
+        node_id=row.node_id,
+        seq=row.seq,
+        unit_key=row.unit_key,
+    )

@@ -28,7 +28,7 @@ from engine.records import (
     Snapshot,
     Unit,
 )
-from engine.skimming import Passed, Wanted
+from engine.skimming import Passed, Wanted, outline
 from engine.storage.columns import received_at, to_row
 from engine.storage.contexts import context_columns, readable_fields
 from engine.storage.identity import Refused, awaited, identity, note_refused, refused_with_first, verdict
@@ -81,11 +81,12 @@ class MemoryStore(MemoryRegistry):
         return [_own(entry) for entry in self._log[after : after + limit]]
 
     def skim(self, wanted: Wanted, after: int = 0, limit: int = 10_000) -> list[Entry | Passed]:
-        """Return the entries with seq > `after`, at most `limit`, those that are not wanted passed over."""
-        page = self._log[after : after + limit]
+        """Return the entries with seq > `after`, at most `limit`: outlines, and what is not wanted passed over."""
         return [
-            _own(entry) if isinstance(entry, Erasure) or wanted.has(entry) else Passed(entry.seq, entry.received_at)
-            for entry in page
+            _own(outline(entry))
+            if isinstance(entry, Erasure) or wanted.has(entry)
+            else Passed(entry.seq, entry.received_at)
+            for entry in self._log[after : after + limit]
         ]
 
     def last_seq(self) -> int:

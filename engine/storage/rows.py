@@ -5,19 +5,16 @@ A record lacks one thing, the plain unit id: it stands in the table of units alo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Literal
 
 from armlift.log.v1 import records_pb2 as log
 from armlift.v1 import reason_pb2
-from armlift.v1.value_pb2 import MapValue, Value
 
 from engine.clock import from_micros, to_micros
 from engine.records import (
     Assignment,
-    Candidate,
-    Context,
     ContextValue,
     DrawKey,
     Entry,
@@ -30,6 +27,7 @@ from engine.records import (
     Source,
     Unit,
 )
+from engine.storage.values import candidates_of, context_of, fill
 
 REASONS: Mapping[Reason, reason_pb2.Reason.ValueType] = {
     reason: reason_pb2.Reason.Value(f"REASON_{reason.name}") for reason in Reason
@@ -67,6 +65,14 @@ def from_found(found: tuple[int, str, bytes, str | None]) -> Entry:
     """Return the entry that a query of `schema.SELECTS` found."""
     _, table, record, unit_id = found
     return from_record(table, record, unit_id or "")
+
+
+def outline_from_found(found: tuple[int, str, bytes, str | None]) -> Entry:
+    """Return the entry that such a query found, of an assignment its `outline`."""
+    _, table, record, unit_id = found
+    if table != "assignments":
+        return from_record(table, record, unit_id or "")
+    return _outline_from_record(log.AssignmentRecord.FromString(record), unit_id or "")
 
 
 def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
@@ -109,9 +115,9 @@ def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
     # Filled in place: a message that is handed over would be copied, which takes three times as long.
     for passed in entry.inclusion:
         record.inclusion.add(step=passed.step, weight=passed.weight)
-    _fill(record.context, entry.context)
+    fill(record.context, entry.context)
     for candidate in entry.candidates:
-        _fill(record.candidates[candidate.name].values, candidate.features)
+        fill(record.candidates[candidate.name].values, candidate.features)
     return record
 
 
@@ -143,8 +149,8 @@ def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assign
         inclusion=tuple([_inclusion(passed.step, passed.weight) for passed in record.inclusion[:]]),
         eligible=eligible,
         distribution=tuple(record.distribution[:]),
-        context=_context_from_record(record.context),
-        candidates=_candidates_from_record(record.candidates, eligible) if record.candidates else (),
+        context=context_of(record.context),
+        candidates=candidates_of(record.candidates, eligible) if record.candidates else (),
         population=record.population,
         is_remembered=record.is_remembered,
         kept_from=record.kept_from.hex(),
@@ -161,43 +167,35 @@ def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assign
     )
 
 
+def _outline_from_record(record: log.AssignmentRecord, unit_id: str) -> Assignment:
+    eligible = tuple(record.eligible[:])
+    assigned_at = from_micros(record.assigned_at_us)
+    came_at_once = record.received_at_us == record.assigned_at_us
+    return Assignment(
+        experiment_id=record.experiment_id,
+        variant=record.variant,
+        reason=_REASON_OF[record.reason],
+        unit=Unit(record.unit_type, unit_id),
+        assigned_at=assigned_at,
+        received_at=assigned_at if came_at_once else from_micros(record.received_at_us),
+        assignment_id=record.assignment_id.hex(),
+        slot=record.slot,
+        is_draw=record.is_draw,
+        group=_GROUP_OF[record.group],
+        eligible=eligible,
+        distribution=tuple(record.distribution[:]),
+        context=context_of(record.context),
+        candidates=candidates_of(record.candidates, eligible) if record.candidates else (),
+        kept_from=record.kept_from.hex(),
+        node_id=record.node_id,
+        seq=record.seq,
+        unit_key=record.unit_key,
+    )
+
+
 @lru_cache(maxsize=4096)
 def _inclusion(step: str, weight: int) -> Inclusion:
     return Inclusion(step, weight)
-
-
-def _candidates_from_record(record: Mapping[str, MapValue], eligible: tuple[str, ...]) -> tuple[Candidate, ...]:
-    """Return the candidates as they were eligible, then those that were not by name: a map has no order of its own."""
-    place = {name: index for index, name in enumerate(eligible)}
-    names = sorted(record, key=lambda name: (place.get(name, len(place)), name))
-    return tuple([Candidate(name, _context_from_record(record[name].values)) for name in names])
-
-
-def _fill(record: MutableMapping[str, Value], context: Context) -> None:
-    """Put declared fields into a map of messages, which makes a message for every name that it is asked for."""
-    for name, value in context.items():
-        field = record[name]
-        match value:
-            case str():
-                field.text = value
-            case bool():
-                field.flag = value
-            case float() | int():
-                field.number = value
-            case _:
-                field.list.SetInParent()
-                for text in value:
-                    field.list.values.add(text=text)
-
-
-def _context_from_record(record: Mapping[str, Value]) -> dict[str, ContextValue]:
-    # Every row has some, so each call counts, and a map's `items` would be one for each of them.
-    context: dict[str, ContextValue] = {}
-    for name in record:
-        value = record[name]
-        kind = value.WhichOneof("kind") or "list"
-        context[name] = tuple([item.text for item in value.list.values]) if kind == "list" else getattr(value, kind)
-    return context
 
 
 def context_values(records: Iterable[bytes], kinds: Mapping[str, Kind]) -> dict[str, list[ContextValue | None]]:

@@ -86,10 +86,12 @@ class SqliteReader(RegistryReader, UnitReader):
         return [rows.from_found(found) for found in self._all(_ENTRIES, {"after": after, "limit": limit})]
 
     def skim(self, wanted: Wanted, after: int = 0, limit: int = 10_000) -> list[Entry | Passed]:
-        """Return the entries with seq > `after`, at most `limit`, those that are not wanted passed over."""
+        """Return the entries with seq > `after`, at most `limit`: outlines, and what is not wanted passed over."""
         names = {"experiments": json.dumps([*wanted.experiments]), "outcomes": json.dumps([*wanted.outcomes])}
         found = self._all(_SKIM, {**names, "exposures": wanted.exposures, "after": after, "limit": limit})
-        return [Passed(row[1], from_micros(row[0])) if row[3] is None else rows.from_found(row[1:]) for row in found]
+        return [
+            Passed(row[1], from_micros(row[0])) if row[3] is None else rows.outline_from_found(row[1:]) for row in found
+        ]
 
     def last_seq(self) -> int:
         """Return the highest seq, or 0."""

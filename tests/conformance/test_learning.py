@@ -8,7 +8,7 @@ import pytest
 
 from engine.ports import SnapshotStore
 from engine.records import Candidate, Entry, Erasure, Probe, Snapshot
-from engine.skimming import Passed, Wanted
+from engine.skimming import Passed, Wanted, outline
 from tests.conformance.entries import ANNA, BEN, NOON, assignment, exposure, outcome
 
 
@@ -43,7 +43,7 @@ LOG: list[Entry] = [
 def test_of_what_is_not_wanted_a_reader_tells_only_when_it_came(both, wanted: Wanted, read: list[int]) -> None:
     both.kept(*LOG)
     whole = both.reader.entries()
-    expected = [entry if entry.seq in read else Passed(entry.seq, NOON) for entry in whole]
+    expected = [outline(entry) if entry.seq in read else Passed(entry.seq, NOON) for entry in whole]
     assert both.reader.skim(wanted) == expected
     assert both.reader.skim(wanted, after=2, limit=3) == expected[2:5]
     assert both.reader.skim(wanted, after=len(LOG)) == []

@@ -1,84 +1,31 @@
-"""kill -9 of a server's learner, again and again while customers come: it writes what an undisturbed one writes."""
+"""A server's learner while customers come: it is killed again and again, and what it publishes is gone back from."""
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
-from armlift import Client
+from click.testing import CliRunner
 
-from engine.experiments import ContextField, Experiment, FieldType, Status, Variant
+from engine import cli
+from engine.learned import N_LISTED
 from engine.learning import LearnerPool
-from engine.metrics import Metric
-from engine.records import Snapshot
+from engine.records import Assignment, Snapshot
 from engine.service.management import Management
-from engine.specs import ContextualSpec, ThompsonSpec
-from engine.storage import open_reader, open_snapshots
+from engine.storage import open_reader
 from engine.storage.memory import MemorySnapshots
+from tests.faults.load import begin, stored, traffic, until
 
 N_KILLS = 4
 N_BETWEEN = 3
 """Snapshots between a kill and the next one."""
-PATIENCE_S = 60.0  # only a machine that is busy with other things comes near it
-START = datetime(2024, 1, 1, tzinfo=UTC)
-DEVICES = ("phone", "tablet", "desk")
-DUE = {"publish_every": 20, "publish_after": timedelta(0)}
-OFFER = Experiment(
-    "offer",
-    (Variant("plain"), Variant("bold"), Variant("loud")),
-    (Metric("click", window=timedelta(minutes=1)),),
-    context=(ContextField("device", FieldType.TEXT), ContextField("visits", FieldType.NUMBER)),
-    policy=ContextualSpec(**DUE),
-    shadow=ThompsonSpec(**DUE),
-    grace=timedelta(seconds=5),
-)
-
-
-@contextmanager
-def traffic(address: str) -> Iterator[None]:
-    """Let customers come for as long as it lasts, one each second of the log's time."""
-    enough = Event()
-
-    def come() -> None:
-        chance = random.Random(5)
-        with Client(address, timeout_s=PATIENCE_S) as client:
-            for number in count():
-                if enough.is_set():
-                    return
-                at = START + timedelta(seconds=number)
-                context = {"device": chance.choice(DEVICES), "visits": float(number % 7)}
-                answer = client.assign("offer", unit=f"unit-{number}", context=context, at=at)
-                if chance.random() < (0.4 if answer.variant == "bold" else 0.1):
-                    client.record("click", answer=answer, at=at + timedelta(seconds=chance.randrange(50)))
-
-    thread = Thread(target=come)
-    thread.start()
-    try:
-        yield
-    finally:
-        enough.set()
-        thread.join()
-
-
-def stored(store: Path) -> list[Snapshot]:
-    with closing(open_snapshots(store)) as snapshots:
-        return snapshots.snapshots("offer")
-
-
-def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 def chain(snapshots: Sequence[Snapshot], *, is_shadow: bool) -> list[Snapshot]:
@@ -91,8 +38,7 @@ def test_a_learner_that_is_killed_under_load_writes_what_an_undisturbed_one_writ
     store, chance = tmp_path / "store", random.Random(20240229)
     server = start_server("request")
     with Management(server.address, "tests") as management:
-        management.apply(OFFER, "to be learned from")
-        management.move("offer", Status.RUNNING, "to be learned from")
+        begin(management)
         killed = []
         with traffic(server.address):
             for _ in range(N_KILLS):
@@ -112,3 +58,55 @@ def test_a_learner_that_is_killed_under_load_writes_what_an_undisturbed_one_writ
         for is_shadow, live in ((False, "snapshot"), (True, "shadow_snapshot")):
             newest = chain(undisturbed, is_shadow=is_shadow)[-1].hash
             until(lambda live=live, newest=newest: getattr(management.get("offer"), live) == newest)
+
+
+def test_a_snapshot_is_gone_back_to_and_followed_from_while_the_learner_publishes(
+    tmp_path: Path, start_server: Callable[[str], Any]
+) -> None:
+    store = tmp_path / "store"
+    server = start_server("request")
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(cli.cli, ["policy", *words, "--server", server.address])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def learn(n_more: int) -> None:
+        goal = len(chain(stored(store), is_shadow=False)) + n_more
+        until(lambda: len(chain(stored(store), is_shadow=False)) >= goal)
+
+    with Management(server.address, "tests") as management:
+        begin(management)
+        with traffic(server.address):
+            learn(N_LISTED + 2)
+            listed = run("list", "offer")
+            assert len(re.findall(r"^ [0-9a-f]{12} ", listed, re.M)) in (N_LISTED, N_LISTED + 1)
+            assert listed.count(" live ") == 1
+            old = chain(stored(store), is_shadow=False)[2].hash
+            run("rollback", "offer", old[:12], "--reason", "the new ones are worse")
+            since = from_now_on(store)
+            learn(N_BETWEEN)
+            assert management.get("offer").snapshot == old
+            assert old[:12] in run("list", "offer"), "it is listed as long as it is live, however old"
+            assert answered_by(store, since) == {old}
+            run("follow", "offer", "--reason", "mended")
+            assert management.get("offer").snapshot != old
+            since = from_now_on(store)
+            learn(N_BETWEEN)
+            until(lambda: len(answered_by(store, since)) > 1)
+        assert old not in answered_by(store, since)
+
+
+def from_now_on(store: Path) -> int:
+    """Return a place in the log behind which there is nothing that was decided before this call."""
+    with closing(open_reader(store)) as reader:
+        before = reader.last_seq()
+        # The only customer is on the way with one question at most, and with what came of the last one.
+        until(lambda: reader.last_seq() > before + 2)
+        return reader.last_seq()
+
+
+def answered_by(store: Path, since: int) -> set[str]:
+    """Return the snapshots that answered after a place in the log."""
+    with closing(open_reader(store)) as reader:
+        return {row.snapshot for row in reader.entries(since, 100_000) if isinstance(row, Assignment)}
