@@ -37,7 +37,7 @@ OWNERS = {
     "grpc_reflection": ("engine/service/",),
     "grpc_status": ("engine/service/", "proto/armlift/channel.py"),
     "google": ("engine/service/", "engine/storage/rows.py", "proto/armlift/"),
-    "armlift.v1": ("engine/service/", "engine/storage/rows.py", "proto/armlift/"),
+    "armlift.v1": ("engine/service/", "engine/storage/rows.py", "engine/storage/values.py", "proto/armlift/"),
     "armlift.log": ("engine/service/", "engine/storage/rows.py", "proto/armlift/"),
     "uvloop": ("engine/service/", "engine/commands/"),
     "matplotlib": ("analysis/pages/plots.py",),

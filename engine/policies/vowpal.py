@@ -51,6 +51,7 @@ Encode = Callable[[Sequence[Variant]], Sequence[Features]]
 _Action = tuple[Variant, vw.Example, FeatureGroupRef]
 """A variant, its example, and where in the example its features are."""
 
+_NO_LABEL = vw.CBLabel()
 _RETIRED: list[vw.Example] = []
 """Examples of failed calls, kept for ever: VW would pool them, and hand them out again in their broken state."""
 
@@ -145,7 +146,7 @@ class Workspace:
         # VW takes the position of the labelled example; the action number in the label is not read.
         chosen.set_label(vw.CBLabel(label=(0, -lesson.reward, lesson.propensity)))
         self._call(self._model.learn_one, [self._taught, *actions])
-        chosen.set_label(vw.CBLabel())
+        chosen.set_label(_NO_LABEL)
 
     def predicted(self, context: Features, eligible: Sequence[Variant]) -> Predicted:
         """Return what each of its models predicts of the variants: this takes several times as long as `predict`.
@@ -284,7 +285,7 @@ def _example(label: vw.CBLabel) -> vw.Example:
 
 
 def _action(variant: Variant) -> _Action:
-    example = _example(vw.CBLabel())
+    example = _example(_NO_LABEL)
     return variant, example, example[_ACTION]
 
 
@@ -324,4 +325,4 @@ def _sums(model: vw.DebugNode) -> list[float]:
 
 
 # The first push in a process loads numpy's C interface; when two threads make it at once, the process hangs.
-_fill(_example(vw.CBLabel())[_ACTION], (np.zeros(1, np.uint64), np.zeros(1, np.float32)))
+_fill(_example(_NO_LABEL)[_ACTION], (np.zeros(1, np.uint64), np.zeros(1, np.float32)))
