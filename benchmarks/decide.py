@@ -225,7 +225,7 @@ def bringing(console: Console, n_rounds: int) -> None:
     # Two engines: what is new to one would push out what the other knows.
     knowing, learning = (engine_of(2, OFFERED) for _ in range(2))
     (_, policy), _ = taught(knowing), taught(learning)
-    variants = tuple(Variant(each.name, features=each.features) for each in offered(0))
+    variants = tuple(map(Variant.of, offered(0)))
     whole, core = prepared(requests(N_BRINGING), policy, variants)
     # Equal ones, not the same objects: so they come in at a door.
     known = over(requests(N_BRINGING, map(offered, repeat(0))), knowing.decide)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from heapq import heappop, heappush
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-Due = TypeVar("Due")
+
+class Comparable(Protocol):
+    """What has an order."""
+
+    def __lt__(self, other: Any, /) -> bool:  # noqa: ANN401 (whatever it is compared with)
+        """Whether it comes before another one."""
+
+
+Due = TypeVar("Due", bound=Comparable)
 What = TypeVar("What")
 
 
@@ -52,6 +61,18 @@ class Agenda(Generic[Due, What]):
         """Take out the first of all, and return when it is due and what it is; there is one."""
         due, _, what = heappop(self._late) if self._held() is self._late else self._queue.popleft()
         return due, what
+
+    def until(self, due: Due) -> Iterator[tuple[Due, What]]:
+        """Take out and yield what is due at or before a time, with its own.
+
+        >>> agenda: Agenda[int, str] = Agenda()
+        >>> agenda.add(3, "late")
+        >>> agenda.add(1, "early")
+        >>> list(agenda.until(2)), len(agenda)
+        ([(1, 'early')], 1)
+        """
+        while (first := self.first) is not None and not due < first:
+            yield self.pop()
 
     def _held(self) -> deque[tuple[Due, int, What]] | list[tuple[Due, int, What]]:
         """Return where the first of all is."""

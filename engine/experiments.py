@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Self
 
 from engine.funnel import ForcedRule, Funnel, Sticky
 from engine.metrics import Metric, RewardTerm, Role, by_outcome
-from engine.records import Context, DrawKey
+from engine.records import Candidate, Context, DrawKey
 from engine.specs import FixedSpec, PolicySpec
 
 
@@ -86,6 +87,15 @@ class Variant:
     payload: str = "{}"
     features: Context = field(default_factory=dict)
     levels: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> Self:
+        """Return a candidate as a variant: what a request brings along is chosen as anything else is.
+
+        >>> Variant.of(Candidate("news", {"price": 3.0}))
+        Variant(name='news', payload='{}', features={'price': 3.0}, levels={})
+        """
+        return cls(candidate.name, features=candidate.features)
 
 
 @dataclass(frozen=True, slots=True)

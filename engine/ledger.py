@@ -267,8 +267,7 @@ class RewardLedger:
 
     def _expire(self) -> None:
         """Drop what no row that is still to mature can need: its time is a whole maturity age ago."""
-        while (first := self._expiring.first) is not None and first <= self._watermark:
-            _, (forget, what) = self._expiring.pop()
+        for _, (forget, what) in self._expiring.until(self._watermark):
             forget(what)
 
     def _drop_unexposed(self, row: Row) -> None:

@@ -227,7 +227,7 @@ def _context(row: Assignment) -> Step:
 def _eligible(row: Assignment, known: Known) -> list[Variant]:
     """Return the variants that were drawn among, before the killing of variants."""
     if known.experiment.candidates is not None:
-        brought = {each.name: Variant(each.name, features=each.features) for each in row.candidates}
+        brought = {each.name: Variant.of(each) for each in row.candidates}
         return [_one_of(brought, name) for name in row.eligible]
     among = {variant.name for variant in drawing.eligible_variants(known.experiment, row.group, frozenset())}
     names = {*row.eligible, *(set(known.experiment.killed) & among)}

@@ -9,9 +9,9 @@ from dataclasses import replace
 from engine.errors import PolicyFailed, SnapshotRefused
 from engine.experiments import Experiment, Variant
 from engine.learned import name_of
-from engine.policies import LearningPolicy, Policy, learned_policy
+from engine.policies import LearningPolicy, Policy, configuration, learned_policy
 from engine.policies.features import schema
-from engine.records import Assignment, Candidate, Probe, Reward, Snapshot
+from engine.records import Assignment, Probe, Reward, Snapshot
 from engine.understanding import Understanding
 
 PROBE_TOLERANCE = 1e-6
@@ -76,13 +76,6 @@ class Growth:
         return replace(unnamed, hash=name_of(unnamed))
 
 
-def next_snapshot(experiment: Experiment, epoch: int, parent: Snapshot | None, rewards: Sequence[Reward]) -> Snapshot:
-    """Return what the policy knows after it learned these rewards on top of `parent` (None: nothing before)."""
-    growth = Growth(experiment, parent)
-    growth.learn(rewards)
-    return growth.snapshot(epoch)
-
-
 def verify(snapshot: Snapshot, experiment: Experiment) -> Policy:
     """Return the policy in a snapshot, ready to serve.
 
@@ -106,13 +99,13 @@ def why_foreign(snapshot: Snapshot, experiment: Experiment) -> str:
     Raises:
         SnapshotRefused: the experiment's policy does not learn.
     """
-    expected = learned_policy(experiment)
-    if snapshot.policy != experiment.policy.kind or snapshot.arguments != expected.arguments:
+    library, arguments = configuration(experiment)
+    if snapshot.policy != experiment.policy.kind or snapshot.arguments != arguments:
         return "its policy was configured differently"
     if snapshot.schema != schema(experiment):
         return "it knows other fields, variants or rewards than the experiment has"
-    if snapshot.library != expected.library:
-        return f"{snapshot.library} wrote it and this is {expected.library}"
+    if snapshot.library != library:
+        return f"{snapshot.library} wrote it and this is {library}"
     return ""
 
 
@@ -130,7 +123,7 @@ def learns_alike(before: Experiment, after: Experiment) -> bool:
     """
     if before.policy.kind != after.policy.kind or not after.policy.learns or schema(before) != schema(after):
         return False
-    return before.policy == after.policy or learned_policy(before).arguments == learned_policy(after).arguments
+    return before.policy == after.policy or configuration(before) == configuration(after)
 
 
 def _teach(policy: LearningPolicy, lessons: Sequence[Reward]) -> None:
@@ -159,7 +152,7 @@ def _asked(policy: Policy, experiment: Experiment, assignment: Assignment) -> Pr
     """Return what the policy answers in an assignment's context: of its candidates, or of the declared variants."""
     context = dict(assignment.context)
     candidates = assignment.candidates[:_N_CANDIDATES]
-    variants = _brought(candidates) or experiment.variants
+    variants = tuple(map(Variant.of, candidates)) or experiment.variants
     probabilities = tuple(map(float, policy.distribution(context, variants)))
     return Probe(context, tuple([variant.name for variant in variants]), probabilities, candidates)
 
@@ -177,7 +170,7 @@ def _latest(assignments: Iterable[Assignment]) -> list[Assignment]:
 
 def _answers(policy: Policy, experiment: Experiment, probe: Probe) -> bool:
     """Whether a policy gives the probe's probabilities; NaN is none."""
-    by_name = {variant.name: variant for variant in (*experiment.variants, *_brought(probe.candidates))}
+    by_name = {variant.name: variant for variant in (*experiment.variants, *map(Variant.of, probe.candidates))}
     try:
         answer = policy.distribution(probe.context, [by_name[name] for name in probe.eligible])
     except (PolicyFailed, KeyError):
@@ -185,10 +178,6 @@ def _answers(policy: Policy, experiment: Experiment, probe: Probe) -> bool:
     return len(answer) == len(probe.probabilities) and all(
         abs(given - expected) <= PROBE_TOLERANCE for given, expected in zip(answer, probe.probabilities, strict=True)
     )
-
-
-def _brought(candidates: Sequence[Candidate]) -> tuple[Variant, ...]:
-    return tuple([Variant(candidate.name, features=candidate.features) for candidate in candidates])
 
 
 def _refused(snapshot: Snapshot, why: str) -> SnapshotRefused:

@@ -39,15 +39,6 @@ class Happening:
     of_unit: bool
 
 
-def as_variant(candidate: Candidate) -> Variant:
-    """Return a candidate as a variant.
-
-    >>> as_variant(Candidate("news", {"price": 3.0})).name
-    'news'
-    """
-    return Variant(candidate.name, features=candidate.features)
-
-
 class World(Protocol):
     """Units that visit and react; only simulators know its rates.
 

@@ -9,13 +9,14 @@ from armlift import Answer, Ask, Event
 from armlift import Candidate as Brought
 from numpy.random import Generator
 
-from engine.experiments import Experiment, ExposureRule
+from engine.agenda import Agenda
+from engine.experiments import Experiment, ExposureRule, Variant
 from engine.randomness import request_id
 from engine.records import Candidate
 from simulators.doors import Door
-from simulators.environment import Happening, Visit, World, as_variant
+from simulators.environment import Happening, Visit, World
 from simulators.scoring import Tally, scored
-from simulators.traffic import Pending, batches, closing_time
+from simulators.traffic import batches, closing_time
 
 SETTLE_EVERY = timedelta(hours=12)
 """Simulated time after which the traffic waits until everything was learned: no machine is too slow for a result."""
@@ -40,7 +41,7 @@ class Player:
         self._door = door
         self._rng = rng
         self._settle_every = settle_every
-        self._pending: Pending[Event] = Pending()
+        self._pending: Agenda[datetime, Event] = Agenda()
 
     def play(self, visits: Sequence[Visit], advance: Callable[[int], None] = lambda _: None) -> None:
         """Send visits in the order of time and tell what came of them, until the last window has closed.
@@ -88,7 +89,7 @@ class Player:
         )
 
     def _react(self, visit: Visit, experiment: Experiment, offered: Sequence[Candidate], answer: Answer) -> None:
-        brought = next((as_variant(candidate) for candidate in offered if candidate.name == answer.variant), None)
+        brought = next((Variant.of(candidate) for candidate in offered if candidate.name == answer.variant), None)
         variant = brought or experiment.variant(answer.variant)
         happenings = self._world.outcomes(experiment, visit, variant, self._rng)
         # Of whom nothing is kept, such as without consent, nothing is told either.
@@ -96,7 +97,7 @@ class Player:
             self._pending.add(happening.at, _event(happening, visit, experiment, answer))
 
     def _tell(self, until: datetime) -> None:
-        due = self._pending.until(until)
+        due = list(self._pending.until(until))
         for batch in batches(due, lambda timed: timed[0], _EVENTS_A_CALL, self._door.slack):
             self._door.record([event for _, event in batch], batch[-1][0])
 

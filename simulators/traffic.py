@@ -1,12 +1,10 @@
-"""Events in the order of time: visits in batches, and what will come of them."""
+"""Visits in the order of time: in batches, and until when their windows are open."""
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import count
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from numpy.random import Generator
 
@@ -15,35 +13,6 @@ from engine.experiments import Experiment
 T = TypeVar("T")
 
 _AFTER_ALL = timedelta(hours=1)
-
-
-class Pending(Generic[T]):
-    """What will happen, handed out in the order of time; of two at the same time the earlier added comes first.
-
-    >>> from datetime import UTC
-    >>> noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    >>> pending = Pending[str]()
-    >>> pending.add(noon, "late")
-    >>> pending.add(noon - timedelta(hours=1), "early")
-    >>> [what for _, what in pending.until(noon - timedelta(minutes=1))]
-    ['early']
-    """
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[datetime, int, T]] = []
-        self._ticket = count()
-
-    def add(self, at: datetime, what: T) -> None:
-        """Note that something will happen."""
-        heapq.heappush(self._heap, (at, next(self._ticket), what))
-
-    def until(self, at: datetime) -> list[tuple[datetime, T]]:
-        """Take out and return what happens at or before a time, with its time."""
-        due = []
-        while self._heap and self._heap[0][0] <= at:
-            happens_at, _, what = heapq.heappop(self._heap)
-            due.append((happens_at, what))
-        return due
 
 
 def crowd(rng: Generator) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ from engine.storage.sqlite_reader import SqliteReader
 
 STRETCH = 2_000
 """What is predicted again are the draws since the last but one multiple of this, so at most twice as many."""
+
+_N_RESTORED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,13 @@ def _logged(frame: Frame, reader: Reader, row: Ints) -> Sequence[Assignment | No
 
 
 class _Again:
-    """Predicts again; each definition and each snapshot is read once."""
+    """Predicts again; each definition is read once, and each snapshot while rows name it."""
 
     def __init__(self, learned: Learned) -> None:
         self._learned = learned
         self._definition = cache(learned.reader.definition)
-        self._policy = cache(self._restored)
+        # Rows come in the order of the log, and so do their snapshots: of many models a few are enough at a time.
+        self._policy = lru_cache(maxsize=_N_RESTORED)(self._restored)
 
     def prediction(self, row: Assignment | None) -> float:
         """Return what the row's snapshot predicts of its variant, or NaN."""
@@ -124,4 +127,4 @@ class _Again:
 def _variant(definition: Experiment, row: Assignment) -> Variant:
     """Return the variant that a row got: the request's candidate, or a declared one."""
     brought = next((each for each in row.candidates if each.name == row.variant), None)
-    return Variant(brought.name, features=brought.features) if brought else definition.variant(row.variant)
+    return Variant.of(brought) if brought else definition.variant(row.variant)

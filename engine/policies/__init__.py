@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from engine.errors import SnapshotRefused
 from engine.experiments import Experiment
@@ -29,7 +30,7 @@ from engine.specs import (
     Ucb1Spec,
 )
 
-__all__ = ["LearningPolicy", "Policy", "build", "learned_policy", "prior_policy"]
+__all__ = ["LearningPolicy", "Policy", "build", "configuration", "learned_policy", "prior_policy"]
 
 
 def build(experiment: Experiment, blob: bytes = b"") -> Policy:
@@ -53,10 +54,17 @@ def learned_policy(experiment: Experiment, blob: bytes = b"") -> LearningPolicy:
     Raises:
         SnapshotRefused: the policy does not learn, or the blob is no state of it.
     """
-    made = _LEARNED.get(type(experiment.policy))
-    if made is None:
-        raise SnapshotRefused(f"{experiment.experiment_id!r} has a policy that does not learn: it needs no snapshot")
-    return made(experiment, blob)
+    return _learns_by(experiment)(experiment, blob)
+
+
+def configuration(experiment: Experiment) -> tuple[str, tuple[str, ...]]:
+    """Return library and arguments of what learns for the experiment, and make none: a model takes milliseconds.
+
+    Raises:
+        SnapshotRefused: the policy does not learn.
+    """
+    made = _learns_by(experiment)
+    return made.library, made.arguments_of(experiment)
 
 
 def prior_policy(experiment: Experiment) -> Policy | None:
@@ -75,22 +83,38 @@ def prior_policy(experiment: Experiment) -> Policy | None:
     return SegmentsPolicy(replace(experiment, policy=prior)) if prior else None
 
 
-def _contextual(experiment: Experiment, blob: bytes) -> LearningPolicy:
-    # Loaded here alone: a server of plain tests needs no Vowpal Wabbit.
-    from engine.policies.contextual import ContextualPolicy
+class _Makes(Protocol):
+    """The class of a policy that learns."""
 
-    return ContextualPolicy(experiment, blob)
+    library: str
+
+    def __call__(self, experiment: Experiment, blob: bytes) -> LearningPolicy:
+        """Return the policy with the learned state in `blob`."""
+
+    def arguments_of(self, experiment: Experiment) -> tuple[str, ...]:
+        """Return what the library is configured with."""
+
+
+def _learns_by(experiment: Experiment) -> _Makes:
+    if isinstance(experiment.policy, ContextualSpec):
+        # Loaded here alone: a server of plain tests needs no Vowpal Wabbit.
+        from engine.policies.contextual import ContextualPolicy
+
+        return ContextualPolicy
+    made = _LEARNED.get(type(experiment.policy))
+    if made is None:
+        raise SnapshotRefused(f"{experiment.experiment_id!r} has a policy that does not learn: it needs no snapshot")
+    return made
 
 
 _UNLEARNED: Mapping[type[PolicySpec], Callable[[Experiment], Policy]] = {
     FixedSpec: FixedPolicy,
     SegmentsSpec: SegmentsPolicy,
 }
-_LEARNED: Mapping[type[PolicySpec], Callable[[Experiment, bytes], LearningPolicy]] = {
+_LEARNED: Mapping[type[PolicySpec], _Makes] = {
     ThompsonSpec: ThompsonPolicy,
     EpsilonGreedySpec: EpsilonGreedyPolicy,
     Ucb1Spec: Ucb1Policy,
     SoftmaxSpec: SoftmaxPolicy,
     LinearSpec: LinearPolicy,
-    ContextualSpec: _contextual,
 }

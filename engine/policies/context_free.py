@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 
@@ -17,7 +18,7 @@ Choose = Callable[[Sequence[Tally]], Sequence[float]]
 """From the tallies of the eligible variants to their probabilities, shape (k,), whatever their order."""
 
 
-class ContextFreePolicy:
+class ContextFreePolicy(ABC):
     """Learns how good each variant is on average, from rewards in [0, 1], and reads no context.
 
     A distribution depends on the tallies of the eligible variants alone: leaving one out, or another order, changes
@@ -32,13 +33,12 @@ class ContextFreePolicy:
         blob: bytes,
         statistic: Statistic,
         choose: Choose,
-        said: tuple[str, ...],
         *,
         is_sealed: bool = True,
     ) -> None:
         spec = experiment.policy
         assert isinstance(spec, ContextFreeSpec)
-        self.arguments: tuple[str, ...] = (*said, *_drift(spec))
+        self.arguments = self.arguments_of(experiment)
         self._seal = [spec.kind, *self.arguments] if is_sealed else []
         self._statistic, self._choose = statistic, choose
         names = [variant.name for variant in experiment.variants]
@@ -46,6 +46,17 @@ class ContextFreePolicy:
         if blob and self.serialize() != blob:
             raise SnapshotRefused("the learned state is not what this policy writes: learn it anew")
         self._hold()
+
+    @classmethod
+    @abstractmethod
+    def said(cls, experiment: Experiment) -> tuple[str, ...]:
+        """Return its own settings, as they are written with what was learned."""
+
+    @classmethod
+    def arguments_of(cls, experiment: Experiment) -> tuple[str, ...]:
+        """Return what it is configured with: its own settings, and how soon it forgets."""
+        assert isinstance(experiment.policy, ContextFreeSpec)
+        return (*cls.said(experiment), *_drift(experiment.policy))
 
     def distribution(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:  # noqa: ARG002 reads none
         """Return the probabilities of the eligible variants in their order, shape (k,), summing to 1."""

@@ -42,7 +42,7 @@ class ContextualPolicy:
     def __init__(self, experiment: Experiment, blob: bytes = b"") -> None:
         spec = experiment.policy
         assert isinstance(spec, ContextualSpec)
-        self.arguments: tuple[str, ...] = vw_arguments(spec, BITS)
+        self.arguments = self.arguments_of(experiment)
         self._spec = spec
         self._variants = {variant.name: variant for variant in experiment.variants}
         # The same tuple each time: its examples are ready.
@@ -50,6 +50,12 @@ class ContextualPolicy:
         self._encoder = ContextEncoder(experiment.context)
         encode = partial(features_of_all, declared=tuple(field.name for field in experiment.candidates or ()))
         self._workspace = Workspace(self.arguments, encode, schema(experiment), blob)
+
+    @classmethod
+    def arguments_of(cls, experiment: Experiment) -> tuple[str, ...]:
+        """Return what VW is configured with."""
+        assert isinstance(experiment.policy, ContextualSpec)
+        return vw_arguments(experiment.policy, BITS)
 
     def distribution(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:
         """Return the probabilities of the eligible variants in their order, shape (k,), summing to 1.
@@ -120,7 +126,7 @@ class ContextualPolicy:
     def _eligible(self, assignment: Assignment) -> tuple[Variant, ...]:
         if not assignment.candidates:
             return self._declared(assignment.eligible)
-        brought = {each.name: Variant(each.name, features=each.features) for each in assignment.candidates}
+        brought = {each.name: Variant.of(each) for each in assignment.candidates}
         return _named({**brought, **self._variants}, assignment.eligible)
 
 

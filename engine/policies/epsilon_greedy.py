@@ -28,8 +28,13 @@ class EpsilonGreedyPolicy(ContextFreePolicy):
     def __init__(self, experiment: Experiment, blob: bytes = b"") -> None:
         spec = experiment.policy
         assert isinstance(spec, EpsilonGreedySpec)
-        epsilon = float(spec.epsilon)
-        super().__init__(experiment, blob, Totals(), partial(_greedy, epsilon), (f"epsilon={epsilon!r}",))
+        super().__init__(experiment, blob, Totals(), partial(_greedy, float(spec.epsilon)))
+
+    @classmethod
+    def said(cls, experiment: Experiment) -> tuple[str, ...]:
+        """Return its own settings."""
+        assert isinstance(experiment.policy, EpsilonGreedySpec)
+        return (f"epsilon={float(experiment.policy.epsilon)!r}",)
 
 
 def _greedy(epsilon: float, tallies: Sequence[Tally]) -> tuple[float, ...]:

@@ -55,12 +55,19 @@ class LinearPolicy:
     def __init__(self, experiment: Experiment, blob: bytes = b"") -> None:
         spec = experiment.policy
         assert isinstance(spec, LinearSpec)
-        self.arguments: tuple[str, ...] = (f"width={spec.width!r}", f"prior_weight={spec.prior_weight!r}")
+        self.arguments = self.arguments_of(experiment)
         self._width, self._prior_weight = spec.width, spec.prior_weight
         self._encoder = ContextEncoder(experiment.context)
         names = [variant.name for variant in experiment.variants]
         self._columns, self._sums = _restored(blob, names) if blob else _nothing(names)
         self._solve()
+
+    @classmethod
+    def arguments_of(cls, experiment: Experiment) -> tuple[str, ...]:
+        """Return what it is configured with."""
+        spec = experiment.policy
+        assert isinstance(spec, LinearSpec)
+        return f"width={spec.width!r}", f"prior_weight={spec.prior_weight!r}"
 
     def distribution(self, context: Context, eligible: Sequence[Variant]) -> Sequence[float]:
         """Return the probabilities of the eligible variants in their order, shape (k,), summing to 1.

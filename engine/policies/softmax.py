@@ -29,10 +29,13 @@ class SoftmaxPolicy(ContextFreePolicy):
     def __init__(self, experiment: Experiment, blob: bytes = b"") -> None:
         spec = experiment.policy
         assert isinstance(spec, SoftmaxSpec)
-        temperature = float(spec.temperature)
-        super().__init__(
-            experiment, blob, Totals(), partial(_boltzmann, temperature), (f"temperature={temperature!r}",)
-        )
+        super().__init__(experiment, blob, Totals(), partial(_boltzmann, float(spec.temperature)))
+
+    @classmethod
+    def said(cls, experiment: Experiment) -> tuple[str, ...]:
+        """Return its own settings."""
+        assert isinstance(experiment.policy, SoftmaxSpec)
+        return (f"temperature={float(experiment.policy.temperature)!r}",)
 
 
 def _boltzmann(temperature: float, tallies: Sequence[Tally]) -> tuple[float, ...]:

@@ -56,7 +56,13 @@ class ThompsonPolicy(ContextFreePolicy):
         belief = _BELIEFS[spec.posterior](experiment, spec)
         # What the first posterior learned is written as it always was, so that older snapshots stay valid.
         is_sealed = spec.posterior is not Posterior.BETA or bool(spec.half_life or spec.window)
-        super().__init__(experiment, blob, belief.statistic, belief.best, belief.said, is_sealed=is_sealed)
+        super().__init__(experiment, blob, belief.statistic, belief.best, is_sealed=is_sealed)
+
+    @classmethod
+    def said(cls, experiment: Experiment) -> tuple[str, ...]:
+        """Return its own settings."""
+        assert isinstance(experiment.policy, ThompsonSpec)
+        return _BELIEFS[experiment.policy.posterior](experiment, experiment.policy).said
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,13 @@ class Ucb1Policy(ContextFreePolicy):
     def __init__(self, experiment: Experiment, blob: bytes = b"") -> None:
         spec = experiment.policy
         assert isinstance(spec, Ucb1Spec)
-        width = float(spec.width)
-        super().__init__(experiment, blob, Totals(), partial(_optimistic, width), (f"width={width!r}",))
+        super().__init__(experiment, blob, Totals(), partial(_optimistic, float(spec.width)))
+
+    @classmethod
+    def said(cls, experiment: Experiment) -> tuple[str, ...]:
+        """Return its own settings."""
+        assert isinstance(experiment.policy, Ucb1Spec)
+        return (f"width={float(experiment.policy.width)!r}",)
 
 
 def _optimistic(width: float, tallies: Sequence[Tally]) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from armlift.log.v1 import records_pb2 as log
 from armlift.v1 import reason_pb2
@@ -72,7 +72,7 @@ def outline_from_found(found: tuple[int, str, bytes, str | None]) -> Entry:
     _, table, record, unit_id = found
     if table != "assignments":
         return from_record(table, record, unit_id or "")
-    return _outline_from_record(log.AssignmentRecord.FromString(record), unit_id or "")
+    return Assignment(**_outlined(log.AssignmentRecord.FromString(record), unit_id or ""))
 
 
 def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
@@ -123,19 +123,8 @@ def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
 
 def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assignment:
     """Return an assignment from its message."""
-    # A slice of what repeats is one copy, where going through it is a call for each.
-    eligible = tuple(record.eligible[:])
-    assigned_at = from_micros(record.assigned_at_us)
-    came_at_once = record.received_at_us == record.assigned_at_us
     return Assignment(
-        experiment_id=record.experiment_id,
-        variant=record.variant,
-        reason=_REASON_OF[record.reason],
-        unit=Unit(record.unit_type, unit_id),
-        assigned_at=assigned_at,
-        received_at=assigned_at if came_at_once else from_micros(record.received_at_us),
-        assignment_id=record.assignment_id.hex(),
-        slot=record.slot,
+        **_outlined(record, unit_id),
         request_id=record.request_id,
         request_digest=record.request_digest,
         revision=record.revision,
@@ -143,17 +132,10 @@ def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assign
         snapshot=record.snapshot.hex(),
         draw_key=_DRAW_KEY_OF[record.draw_key],
         drawn=record.drawn,
-        is_draw=record.is_draw,
-        group=_GROUP_OF[record.group],
         group_weight=record.group_weight,
         inclusion=tuple([_inclusion(passed.step, passed.weight) for passed in record.inclusion[:]]),
-        eligible=eligible,
-        distribution=tuple(record.distribution[:]),
-        context=context_of(record.context),
-        candidates=candidates_of(record.candidates, eligible) if record.candidates else (),
         population=record.population,
         is_remembered=record.is_remembered,
-        kept_from=record.kept_from.hex(),
         shadow_snapshot=record.shadow_snapshot.hex(),
         shadow_distribution=tuple(record.shadow_distribution[:]),
         source=_SOURCE_OF[record.source],
@@ -161,36 +143,35 @@ def assignment_from_record(record: log.AssignmentRecord, unit_id: str) -> Assign
         hash_version=record.hash_version,
         draw_version=record.draw_version,
         schema_version=record.schema_version,
-        node_id=record.node_id,
-        seq=record.seq,
-        unit_key=record.unit_key,
     )
 
 
-def _outline_from_record(record: log.AssignmentRecord, unit_id: str) -> Assignment:
+def _outlined(record: log.AssignmentRecord, unit_id: str) -> dict[str, Any]:
+    """Return by name what an `outline` has of a message."""
+    # A slice of what repeats is one copy, where going through it is a call for each.
     eligible = tuple(record.eligible[:])
     assigned_at = from_micros(record.assigned_at_us)
     came_at_once = record.received_at_us == record.assigned_at_us
-    return Assignment(
-        experiment_id=record.experiment_id,
-        variant=record.variant,
-        reason=_REASON_OF[record.reason],
-        unit=Unit(record.unit_type, unit_id),
-        assigned_at=assigned_at,
-        received_at=assigned_at if came_at_once else from_micros(record.received_at_us),
-        assignment_id=record.assignment_id.hex(),
-        slot=record.slot,
-        is_draw=record.is_draw,
-        group=_GROUP_OF[record.group],
-        eligible=eligible,
-        distribution=tuple(record.distribution[:]),
-        context=context_of(record.context),
-        candidates=candidates_of(record.candidates, eligible) if record.candidates else (),
-        kept_from=record.kept_from.hex(),
-        node_id=record.node_id,
-        seq=record.seq,
-        unit_key=record.unit_key,
-    )
+    return {
+        "experiment_id": record.experiment_id,
+        "variant": record.variant,
+        "reason": _REASON_OF[record.reason],
+        "unit": Unit(record.unit_type, unit_id),
+        "assigned_at": assigned_at,
+        "received_at": assigned_at if came_at_once else from_micros(record.received_at_us),
+        "assignment_id": record.assignment_id.hex(),
+        "slot": record.slot,
+        "is_draw": record.is_draw,
+        "group": _GROUP_OF[record.group],
+        "eligible": eligible,
+        "distribution": tuple(record.distribution[:]),
+        "context": context_of(record.context),
+        "candidates": candidates_of(record.candidates, eligible) if record.candidates else (),
+        "kept_from": record.kept_from.hex(),
+        "node_id": record.node_id,
+        "seq": record.seq,
+        "unit_key": record.unit_key,
+    }
 
 
 @lru_cache(maxsize=4096)

@@ -16,7 +16,7 @@ from engine.experiments import ContextField, Experiment, FieldType, Variant
 from engine.records import Candidate, Context
 from simulators import made_up
 from simulators.deeds import Deed, Wait, deeds_of
-from simulators.environment import Happening, Visit, as_variant
+from simulators.environment import Happening, Visit
 from simulators.made_up import share
 from simulators.traffic import crowd
 from simulators.worlds.encoding import Columns
@@ -161,7 +161,7 @@ class ByChance(ABC):
         scene = self.scene(experiment)
         if not candidates:
             return self._rewards(scene, scene.variants, self._declared(scene, visit))
-        variants = list(map(as_variant, candidates))
+        variants = list(map(Variant.of, candidates))
         return self._rewards(scene, variants, self.chances(scene, visit, variants))
 
     def scene(self, experiment: Experiment) -> Scene:

@@ -14,7 +14,7 @@ from engine.experiments import Experiment, Variant
 from engine.records import Candidate, Context
 from simulators import made_up
 from simulators.deeds import Deed, Wait, deeds_of
-from simulators.environment import Happening, Visit, as_variant
+from simulators.environment import Happening, Visit
 from simulators.habits import HABITS, HIGHEST_RATE, LIFTS, LOST, SEGMENTS, BySegment, Habit
 from simulators.made_up import share
 from simulators.traffic import crowd
@@ -105,7 +105,7 @@ class Storefront:
         An outcome of a unit is taken as credited to the visit that caused it; the log credits the unit's latest.
         """
         scene, segment = self._scene(experiment), segment_of(visit.context)
-        return scene.expected(map(as_variant, candidates), segment) if candidates else scene.declared(segment)
+        return scene.expected(map(Variant.of, candidates), segment) if candidates else scene.declared(segment)
 
     def _scene(self, experiment: Experiment) -> _Scene:
         # By identity: two definitions of one experiment are two. The scene holds it, so its id is nobody else's.

@@ -19,7 +19,7 @@ from engine.metrics import Metric
 from engine.recompute import Recomputer
 from engine.records import Assignment, Exposure, Outcome, Request, Reward, Snapshot, Unit
 from engine.settings import Settings
-from engine.snapshots import next_snapshot
+from engine.snapshots import Growth
 from engine.storage.memory import MemorySnapshots, MemoryStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -141,3 +141,10 @@ class House:
 
 def days(n: float) -> timedelta:
     return timedelta(days=n)
+
+
+def next_snapshot(experiment: Experiment, epoch: int, parent: Snapshot | None, rewards: Sequence[Reward]) -> Snapshot:
+    """What the policy knows after it learned these rewards on top of `parent` (None: nothing before)."""
+    growth = Growth(experiment, parent)
+    growth.learn(rewards)
+    return growth.snapshot(epoch)

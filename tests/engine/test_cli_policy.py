@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from engine import cli
 from engine.commands.policy import PLACES
 from engine.service.server import Serving, serving_beside
-from engine.snapshots import next_snapshot
 from engine.storage import open_reader, open_snapshots
 from simulators.warming import of_csv, taught
+from tests.engine.house import next_snapshot
 
 DRAFT = """\
 experiment: NAME

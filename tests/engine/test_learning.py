@@ -17,12 +17,13 @@ from engine.learned import name_of
 from engine.learning import LearnerPool
 from engine.randomness import content_hash
 from engine.records import Assignment, Erasure, Reward, Unit
-from engine.snapshots import next_snapshot, verify
+from engine.snapshots import verify
 from engine.specs import SegmentsSpec
 from engine.storage.memory import MemorySnapshots
 from engine.storage.sqlite import SqliteStore
 from engine.storage.sqlite_reader import SqliteReader
 from engine.storage.sqlite_snapshots import SqliteSnapshots
+from tests.engine.house import next_snapshot
 from tests.engine.learning_house import (
     ANN,
     N_VISITS,

@@ -10,8 +10,9 @@ from engine.errors import SnapshotRefused
 from engine.experiments import ContextField, FieldType, Variant
 from engine.randomness import ONE
 from engine.records import Candidate, Probe, Reward
-from engine.snapshots import Growth, learns_alike, next_snapshot, verify
+from engine.snapshots import Growth, learns_alike, verify
 from engine.specs import FixedSpec, SegmentsSpec
+from tests.engine.house import next_snapshot
 from tests.engine.learning_house import SPECS, at, experiment, learned, log, started, store_with, visit
 
 POLICIES = pytest.mark.parametrize("kind", list(SPECS))

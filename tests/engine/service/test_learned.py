@@ -25,9 +25,9 @@ from engine.recompute import Recomputer
 from engine.records import Assignment, Reason, Reward, Snapshot, Unit
 from engine.service.snapshots import from_learned
 from engine.service.status import hearing
-from engine.snapshots import next_snapshot
 from engine.specs import ContextualSpec, ThompsonSpec
 from engine.storage import find_snapshot_in, open_reader, open_snapshots
+from tests.engine.house import next_snapshot
 
 SPEC = ThompsonSpec(publish_every=10, publish_after=timedelta(0))
 N_LESSONS = 90
