@@ -7,8 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 import click
+from rich.progress import Progress
 
 from analysis.checks import drift as checks
+from analysis.checks import propensities as logged
 from analysis.checks.predicting import learned_in
 from analysis.logs import frames
 from analysis.logs.parquet_source import open_log
@@ -20,8 +22,9 @@ def doctor() -> None:
     """Say whether all is well; the exit code is 1 where something is wrong.
 
     \b
-    Example:
+    Examples:
       armlift doctor drift home-offer --log store
+      armlift doctor propensities home-offer --log store
     """
 
 
@@ -48,6 +51,31 @@ def drift(ctx: click.Context, experiment: str, log: Path) -> None:
         for alarm in each.alarms:
             click.echo(f"  {alarm.what}, about since {alarm.since:%Y-%m-%d %H:%M} (p-value {alarm.p_value:.2g})")
     if checks.alarms(found):
+        ctx.exit(1)
+
+
+@doctor.command()
+@click.argument("experiment")
+@click.option("--log", "log", required=True, type=click.Path(path_type=Path), help="The directory of a store.")
+@click.pass_context
+def propensities(ctx: click.Context, experiment: str, log: Path) -> None:
+    """Say whether the logged propensities are those of the draws: made again from files alone, and by their counts.
+
+    The exit code is 1 where something is wrong. It may be asked as often as anybody likes. Where a policy reads the
+    context, making its draws again takes as long as drawing them did.
+
+    \b
+    Example:
+      armlift doctor propensities home-offer --log store
+    """
+    with closing(open_log(log)) as reader, Progress(transient=True) as bar:
+        frame = frames.read(reader, experiment)
+        learned = learned_in(log, reader)
+        task = bar.add_task("Making draws again", total=learned.reader.last_seq() if learned else None)
+        found = logged.propensities(reader, frame, learned, looked=lambda seq: bar.update(task, completed=seq))
+    for sentence in logged.said(found):
+        click.echo(sentence)
+    if not found.hold:
         ctx.exit(1)
 
 

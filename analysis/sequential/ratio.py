@@ -8,7 +8,7 @@ is whole, whatever the policy does, so that it ever reaches 1 / alpha with a pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import sparse
@@ -91,13 +91,23 @@ def log_evidence(variant: Ints, patterns: Floats, pattern: Ints, looks: Ints) ->
     of_look = np.repeat(np.arange(len(looks)), np.diff(starts))
     counts = np.bincount(of_look * n_variants + variant[:n], minlength=len(looks) * n_variants)
     seen = np.cumsum(counts.reshape(len(looks), n_variants), axis=0)
-    total = np.full(len(looks), -np.inf)
+    tilted = log_tilted(seen, patterns, lambda norms: np.cumsum(by_look @ norms))
+    return np.asarray(np.logaddexp.reduce(tilted, axis=1) - np.log(n_variants))
+
+
+def log_tilted(seen: Ints, patterns: Floats, added: Callable[[Floats], Floats]) -> Floats:
+    """Return the logarithm of each variant's e-value over all its tilts, for each of g sets of draws, (g, n_variants).
+
+    `seen` (g, n_variants) is how often each was drawn; `added` adds up what each distribution says, (n_patterns,), over
+    the draws of each set, (g,).
+    """
     factors = (*KEPT, *(1 / kept for kept in KEPT))
-    for place in range(n_variants):
+    total = np.full(seen.shape, -np.inf)
+    for place in range(seen.shape[1]):
         for factor in factors:
-            norm = np.cumsum(by_look @ np.log1p((factor - 1) * patterns[:, place]))
-            total = np.logaddexp(total, np.log(factor) * seen[:, place] - norm)
-    return np.asarray(total - np.log(n_variants * len(factors)))
+            norm = added(np.log1p((factor - 1) * patterns[:, place]))
+            total[:, place] = np.logaddexp(total[:, place], np.log(factor) * seen[:, place] - norm)
+    return np.asarray(total - np.log(len(factors)))
 
 
 def _looks(n: int) -> Ints:
