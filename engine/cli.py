@@ -39,8 +39,9 @@ COMMANDS: Mapping[str, Place] = {
     "simulate": ("simulators.commands", "Rehearse an experiment file in a simulated world."),
     "plan": ("analysis.commands.plan", "Say how many units an experiment needs, and how long."),
     "report": ("analysis.commands.report", "Write the reports of a store's experiments."),
-    "doctor": ("analysis.commands.doctor", "Say whether all is well: whether the world drifted."),
-    "export": ("analysis.commands.export", "Write a store's log as Parquet."),
+    "evaluate": ("analysis.commands.evaluate", "Say what another policy would have earned."),
+    "doctor": ("analysis.commands.doctor", "Say whether the world drifted, and whether propensities hold."),
+    "export": ("analysis.commands.export", "Write a store's log as Parquet, or draws for another tool."),
 }
 """The module of each command, whose `COMMANDS` has it by name, and what the list of commands says of it."""
 

@@ -7,6 +7,7 @@ ArmliftError                 code, and one sentence that says what to do
 ├── UnknownExperiment
 ├── UnknownAssignment
 ├── UnknownSnapshot
+├── UnknownProposal
 ├── ExperimentExists
 ├── InvalidTransition
 ├── StaleEtag
@@ -68,6 +69,12 @@ class UnknownSnapshot(ArmliftError):
     """The experiment has no snapshot of this hash."""
 
     code = "UNKNOWN_SNAPSHOT"
+
+
+class UnknownProposal(ArmliftError):
+    """The experiment has no proposal of this attempt."""
+
+    code = "UNKNOWN_PROPOSAL"
 
 
 class ExperimentExists(ArmliftError):

@@ -1,4 +1,4 @@
-"""What was learned for an experiment: the learner's snapshots, and what it began with."""
+"""What was learned for an experiment: the learner's snapshots, what it began with, and what was promoted."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from itertools import islice
 from engine.errors import InvalidRequest, UnknownSnapshot
 from engine.experiments import ExperimentState
 from engine.ports import Reader, SnapshotStore
+from engine.proposals import SERVED
 from engine.randomness import content_hash
 from engine.records import BEFORE_THE_LOG, Snapshot
 
@@ -38,7 +39,7 @@ class Summary:
 
 
 class Learned:
-    """Finds snapshots in the learner's file and among warm starts."""
+    """Finds snapshots in the learner's file, among warm starts, and among what promoted proposals were frozen with."""
 
     def __init__(self, snapshots: SnapshotStore, reader: Reader) -> None:
         self._snapshots = snapshots
@@ -52,12 +53,11 @@ class Learned:
         return [*found, older] if older else found
 
     def newest(self, state: ExperimentState, *, is_shadow: bool = False) -> Iterator[Snapshot]:
-        """Yield the snapshots, the newest first, and then what the experiment began with."""
+        """Yield the learner's snapshots, the newest first, and then what the experiment was given, the latest first."""
         experiment_id = state.experiment.experiment_id
         yield from self._snapshots.newest(experiment_id, is_shadow=is_shadow)
-        warm = None if is_shadow else self._reader.warm_start(experiment_id)
-        if warm:
-            yield warm
+        if not is_shadow:
+            yield from self._given(experiment_id)
 
     def named(self, state: ExperimentState, text: str) -> Snapshot:
         """Return the snapshot of this hash, or of at least its first six digits.
@@ -67,9 +67,8 @@ class Learned:
             UnknownSnapshot: none does.
         """
         name, prefix = state.experiment.experiment_id, _hex_digits(text)
-        warm = self._reader.warm_start(name)
-        began = {warm.hash} if warm and warm.hash.startswith(prefix) else set()
-        hashes = sorted(began.union(self._snapshots.matching(name, prefix)))
+        given = {snapshot.hash for snapshot in self._given(name) if snapshot.hash.startswith(prefix)}
+        hashes = sorted(given.union(self._snapshots.matching(name, prefix)))
         if len(hashes) > 1:
             several = " or ".join(map(shown, hashes[:3]))
             raise InvalidRequest(f"{len(hashes)} snapshots of {name!r} begin with {prefix}: give more, as {several}")
@@ -79,9 +78,20 @@ class Learned:
         return found
 
     def _find(self, state: ExperimentState, hash: str) -> Snapshot | None:
-        found = self._snapshots.snapshot(state.experiment.experiment_id, hash)
-        warm = self._reader.warm_start(state.experiment.experiment_id)
-        return found or (warm if warm and warm.hash == hash else None)
+        experiment_id = state.experiment.experiment_id
+        given = (snapshot for snapshot in self._given(experiment_id) if snapshot.hash == hash)
+        return self._snapshots.snapshot(experiment_id, hash) or next(given, None)
+
+    def _given(self, experiment_id: str) -> Iterator[Snapshot]:
+        """Yield what did not come from the learner: with what proposals were promoted, and the warm start."""
+        served = [each for each in self._reader.proposals(experiment_id) if each.standing in SERVED and each.snapshot]
+        for proposal in reversed(served):
+            frozen = self._reader.frozen(experiment_id, proposal.snapshot)
+            if frozen:
+                yield frozen
+        warm = self._reader.warm_start(experiment_id)
+        if warm:
+            yield warm
 
 
 def summarised(snapshot: Snapshot, state: ExperimentState) -> Summary:

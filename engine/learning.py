@@ -181,11 +181,13 @@ class LearnerPool:
         """Return the chain that goes on after the newest snapshot that verifies, or after the live one.
 
         A policy that was the shadow of another one before has its live snapshot from there, and none of its own yet.
+        One that was promoted has what its proposal was frozen with.
         """
         experiment_id = experiment.experiment_id
         own = self._snapshots.newest(experiment_id, is_shadow=is_shadow)
         latest = next((snapshot for snapshot in own if _verifies(snapshot, experiment)), None)
-        live = self._snapshots.snapshot(experiment_id, state.shadow_snapshot if is_shadow else state.snapshot)
+        pointed = state.shadow_snapshot if is_shadow else state.snapshot
+        live = self._snapshots.snapshot(experiment_id, pointed) or self._reader.frozen(experiment_id, pointed)
         if live and (latest is None or latest.watermark < live.watermark) and _verifies(live, experiment):
             latest = replace(live, is_shadow=is_shadow)
         resume = latest or self._root(experiment, is_shadow)

@@ -13,6 +13,7 @@ from typing import Protocol
 from engine.columns import Columns, Ints
 from engine.experiments import Change, Experiment, ExperimentState, ExposureRule
 from engine.funnel import ForcedUnit, Population, PopulationChange, PopulationState
+from engine.proposals import Filed, Proposal
 from engine.records import Assignment, Contact, Entry, Kept, Outcome, Snapshot, Unit
 from engine.skimming import Passed, Wanted
 
@@ -45,6 +46,7 @@ class Store(Protocol):
         change: Change,
         expected_etag: str,
         moved: Sequence[tuple[ExperimentState, Change]] = (),
+        filed: Filed | None = None,
     ) -> None:
         """Make `state` the experiment's current one and add `change` to its history, and `moved` those of others.
 
@@ -52,8 +54,11 @@ class Store(Protocol):
         for ever; a state whose revision exists already leaves that definition as it is. The stored etag of each moved
         experiment must be the one before its state's, or nothing is saved.
 
+        What is `filed` is kept with it: a proposal that waits is a new attempt, and another one settles the stored one
+        that waits. What was frozen is never written again.
+
         Raises:
-            StaleEtag: the stored etag is another one.
+            StaleEtag: the stored etag is another one, the attempt is there already, or what is settled does not wait.
             ExperimentExists: `expected_etag` is empty and the id was used before.
             StoreUnavailable: the commit failed.
         """
@@ -174,6 +179,15 @@ class Reader(Protocol):
 
     def warm_start(self, experiment_id: str) -> Snapshot | None:
         """Return what the experiment began with, or None; it may have been learned for another definition."""
+
+    def proposals(self, experiment_id: str) -> list[Proposal]:
+        """Return what was proposed for an experiment, by attempt."""
+
+    def frozen(self, experiment_id: str, hash: str) -> Snapshot | None:
+        """Return what the policy of a proposal knew, or None; of several with this hash the latest's."""
+
+    def evidence(self, experiment_id: str, hash: str) -> str:
+        """Return the report of this hash that decided on a proposal, or an empty text."""
 
     def history(self, experiment_id: str) -> list[Change]:
         """Return the changes of an experiment, oldest first."""

@@ -1,4 +1,4 @@
-"""A frame of one epoch alone: what is true of an experiment as it is now."""
+"""A frame of some epochs alone: what is true of an experiment as it is now, or since it was changed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,16 @@ def only(frame: Frame, epoch: int) -> Frame:
     Units that came before are first met in it: whom a variant found in an earlier epoch, it finds here as well. An
     answer that repeats an earlier epoch's draw stands for itself.
     """
+    return _kept(frame, np.array(frame.epochs)[frame.assignments.epoch] == epoch)
+
+
+def since(frame: Frame, epoch: int) -> Frame:
+    """Return a frame with the rows of an epoch and of all later ones; see `only`."""
+    return _kept(frame, np.array(frame.epochs)[frame.assignments.epoch] >= epoch)
+
+
+def _kept(frame: Frame, is_kept: Flags) -> Frame:
     rows = frame.assignments
-    is_kept = np.array(frame.epochs)[rows.epoch] == epoch
     place = np.where(is_kept, np.cumsum(is_kept) - 1, -1)
     contexts = frame.contexts
     chosen = contexts.chosen.copy()

@@ -28,13 +28,12 @@ from engine.service.catalog_changes import CatalogChange, to_catalog_change
 from engine.service.convert import to_explanation
 from engine.service.definitions import from_experiment, to_change, to_state
 from engine.service.funnels import from_population, to_population, to_population_change
-from engine.service.snapshots import from_learned, to_summary
+from engine.service.promotions import Promotions
+from engine.service.snapshots import check_sendable, from_learned, to_summary
 from engine.service.status import hearing
 from engine.service.words import STATUSES
 
 _TIMEOUT_S = 10.0
-_MOST_LEARNED = 4_000_000
-"""Bytes of a learned state that a message holds, its frame and all else included: see Settings.max_message_bytes."""
 
 
 class Management:
@@ -46,6 +45,8 @@ class Management:
         self._assignments = AssignmentServiceStub(self._channel)
         self._learning = LearningServiceStub(self._channel)
         self._actor = actor
+        self.promotions = Promotions(self._channel, actor)
+        """What is done with proposals."""
 
     def get(self, experiment_id: str, revision: int = 0) -> ExperimentState:
         """Return one experiment with its state; with a revision, the definition is that one's and all else is today's.
@@ -238,14 +239,9 @@ class Management:
             SnapshotRefused: it does not verify.
             StaleEtag: the draft was changed since it had this etag.
         """
-        if len(snapshot.blob) > _MOST_LEARNED:
-            raise InvalidRequest(
-                f"what was learned has {len(snapshot.blob) / 1e6:.1f} MB, and {_MOST_LEARNED / 1e6:g} MB are the most "
-                "that a draft can begin with: give its policy fewer fields, variants or interactions"
-            )
         message = learning.WarmStartRequest(
             experiment_id=snapshot.experiment_id,
-            state=from_learned(snapshot),
+            state=from_learned(check_sendable(snapshot)),
             etag=etag,
             actor=self._actor,
             reason=reason,

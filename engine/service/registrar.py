@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial, wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from engine import lifecycle, neighbours, pointing
+from engine import lifecycle, neighbours, pointing, promotion
 from engine.clock import EPOCH, RequestClock, WallClock, from_micros
 from engine.engine import Engine
 from engine.errors import InvalidRequest, InvalidTransition, SnapshotRefused
@@ -19,6 +19,7 @@ from engine.learned import Learned, Summary, summarised
 from engine.lifecycle import Author
 from engine.population_rules import IN_USE
 from engine.ports import Reader
+from engine.proposals import Filed, Proposal, found
 from engine.records import Erasure, Snapshot, Unit
 from engine.service.watching import Watching
 from engine.snapshots import verify
@@ -62,8 +63,8 @@ def _one_at_a_time(
 class Registrar:
     """The only one that changes the registry of a running server.
 
-    Every method raises what the rules of `lifecycle`, `neighbours` and `pointing` do, and StaleEtag where somebody was
-    faster.
+    Every method raises what the rules of `lifecycle`, `neighbours`, `pointing` and `promotion` do, and StaleEtag where
+    somebody was faster.
     """
 
     def __init__(self, engine: Engine, writer: Writer, reader: Reader, learned: Learned, watching: Watching) -> None:
@@ -197,12 +198,58 @@ class Registrar:
         self._watching.look()
         return summarised(snapshot, state)
 
-    async def _save(self, before: ExperimentState | None, state: ExperimentState, change: Change) -> ExperimentState:
+    @_one_at_a_time
+    async def propose(self, experiment: Experiment, learned: Snapshot | None, etag: str, signed: Signed) -> Proposal:
+        """Freeze a changed definition with what its policy has learned, and return what was frozen.
+
+        Raises:
+            SnapshotRefused: what was learned does not verify.
+        """
+        name = experiment.experiment_id
+        before, attempt = self._state(name), promotion.next_attempt(self._reader.proposals(name))
+        freezing = promotion.Freezing(experiment, learned, self._reader.last_seq(), attempt)
+        proposal, state, change = promotion.propose(before, freezing, etag, self._author(signed))
+        self._check_neighbours(replace(before, experiment=proposal.experiment))
+        await self._save(before, state, change, Filed(proposal, learned))
+        return proposal
+
+    @_one_at_a_time
+    async def promote(
+        self, experiment_id: str, attempt: int, evidence: str, etag: str, signed: Signed, *, forced: bool
+    ) -> tuple[Proposal, ExperimentState]:
+        """Make a new revision of what was proposed, keep the report that decided, and return both.
+
+        Raises:
+            UnknownProposal: there is none.
+            SnapshotRefused: what its policy knew does not verify any more.
+        """
+        before, proposal = self._state(experiment_id), self._proposal(experiment_id, attempt)
+        author = self._author(signed)
+        settled, state, change = promotion.promote(before, proposal, evidence, etag, author, forced=forced)
+        self._check_neighbours(state)
+        await asyncio.to_thread(self._engine.stage, state)
+        return settled, await self._save(before, state, change, Filed(settled, evidence=evidence))
+
+    @_one_at_a_time
+    async def withdraw(self, experiment_id: str, attempt: int, etag: str, signed: Signed) -> Proposal:
+        """Let a proposal wait no longer, and return it.
+
+        Raises:
+            UnknownProposal: there is none.
+        """
+        before, proposal = self._state(experiment_id), self._proposal(experiment_id, attempt)
+        settled, state, change = promotion.withdraw(before, proposal, etag, self._author(signed))
+        await self._save(before, state, change, Filed(settled))
+        return settled
+
+    async def _save(
+        self, before: ExperimentState | None, state: ExperimentState, change: Change, filed: Filed | None = None
+    ) -> ExperimentState:
         """Save a state, and those of the experiments that require it where it moves their units, and answer by them."""
         etag = before.etag if before else ""
         others = self._others(state.experiment.experiment_id)
         moved = _all_stamped(lifecycle.follow(before, state, change, others)) if before else []
-        await self._writer.run(lambda store: store.save(state, _stamped(change), etag, moved))
+        await self._writer.run(lambda store: store.save(state, _stamped(change), etag, moved, filed))
         for each in (state, *(follower for follower, _ in moved)):
             self._engine.adopt(each)
         self._watching.look()
@@ -226,6 +273,9 @@ class Registrar:
     def _check_neighbours(self, state: ExperimentState) -> None:
         others = self._others(state.experiment.experiment_id)
         neighbours.check(state.experiment, state.status, others, self._engine.population.population)
+
+    def _proposal(self, experiment_id: str, attempt: int) -> Proposal:
+        return found(self._reader.proposals(experiment_id), experiment_id, attempt)
 
     def _state(self, experiment_id: str) -> ExperimentState:
         return self._engine.catalog.find(experiment_id).state

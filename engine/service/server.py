@@ -15,10 +15,11 @@ from typing import Any
 
 import grpc
 import uvloop
-from armlift.v1 import assignment_pb2, experiment_pb2, learning_pb2
+from armlift.v1 import assignment_pb2, experiment_pb2, learning_pb2, promotion_pb2
 from armlift.v1.assignment_pb2_grpc import add_AssignmentServiceServicer_to_server
 from armlift.v1.experiment_pb2_grpc import add_ExperimentServiceServicer_to_server
 from armlift.v1.learning_pb2_grpc import add_LearningServiceServicer_to_server
+from armlift.v1.promotion_pb2_grpc import add_PromotionServiceServicer_to_server
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_health.v1.health import aio as health
@@ -34,6 +35,7 @@ from engine.service.assignment_servicer import AssignmentServicer
 from engine.service.companions import LEARNER, keep_running
 from engine.service.experiment_servicer import ExperimentServicer
 from engine.service.learning_servicer import LearningServicer
+from engine.service.promotion_servicer import PromotionServicer
 from engine.service.registrar import Registrar
 from engine.service.watching import Watching
 from engine.settings import DEFAULT_ADDRESS, Settings
@@ -46,6 +48,7 @@ SERVICES: Sequence[str] = tuple(
         (assignment_pb2, "AssignmentService"),
         (experiment_pb2, "ExperimentService"),
         (learning_pb2, "LearningService"),
+        (promotion_pb2, "PromotionService"),
     )
 )
 """The full names of what is served."""
@@ -127,6 +130,7 @@ class Server:
         )
         add_ExperimentServiceServicer_to_server(ExperimentServicer(engine, reader, registrar, watching), server)
         add_LearningServiceServicer_to_server(LearningServicer(engine, learned, registrar), server)
+        add_PromotionServiceServicer_to_server(PromotionServicer(engine, reader, registrar), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, HEALTH, reflection.SERVICE_NAME), server)
         return watching

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from armlift.v1 import learning_pb2 as contract
 
+from engine.errors import InvalidRequest
 from engine.experiments import ExperimentState
 from engine.learned import Summary
 from engine.records import BEFORE_THE_LOG, Snapshot
 from engine.service.values import from_time, to_time
+
+_MOST_LEARNED = 4_000_000
+"""Bytes of a learned state that a message holds, its frame and all else included: see Settings.max_message_bytes."""
+
+
+def check_sendable(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot whose learned state a message holds.
+
+    Raises:
+        InvalidRequest: it is too large.
+    """
+    if len(snapshot.blob) > _MOST_LEARNED:
+        raise InvalidRequest(
+            f"what was learned has {len(snapshot.blob) / 1e6:.1f} MB, and {_MOST_LEARNED / 1e6:g} MB are the most "
+            "that can be sent to a server: give its policy fewer fields, variants or interactions"
+        )
+    return snapshot
 
 
 def to_learned(message: contract.LearnedState, state: ExperimentState) -> Snapshot:

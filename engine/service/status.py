@@ -29,6 +29,7 @@ CODES: Mapping[type[errors.ArmliftError], grpc.StatusCode] = {
     errors.UnknownExperiment: grpc.StatusCode.NOT_FOUND,
     errors.UnknownAssignment: grpc.StatusCode.NOT_FOUND,
     errors.UnknownSnapshot: grpc.StatusCode.NOT_FOUND,
+    errors.UnknownProposal: grpc.StatusCode.NOT_FOUND,
     errors.ExperimentExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.RequestIdReused: grpc.StatusCode.ALREADY_EXISTS,
     errors.InvalidTransition: grpc.StatusCode.FAILED_PRECONDITION,

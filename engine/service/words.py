@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from armlift.v1 import experiment_pb2 as contract
+from armlift.v1 import promotion_pb2 as promotion
 
 from engine.errors import InvalidExperiment
 from engine.experiments import Boundary, ExposureRule, FieldType, Looking, Plan, Status
 from engine.metrics import Aggregation, Better, Metric, MetricKind, Role
+from engine.proposals import Standing
 from engine.specs import Explorer, LearnerType, Posterior
 
 Message = TypeVar("Message")
@@ -49,6 +51,9 @@ EXPLORERS: Mapping[Explorer, contract.Explorer.ValueType] = {
 LEARNER_TYPES: Mapping[LearnerType, contract.LearnerType.ValueType] = {
     each: contract.LearnerType.Value(f"LEARNER_TYPE_{each.name}") for each in LearnerType
 }
+STANDINGS: Mapping[Standing, promotion.Standing.ValueType] = {
+    each: promotion.Standing.Value(f"STANDING_{each.name}") for each in Standing
+}
 
 FIELD_TYPE_OF = {message: kind for kind, message in FIELD_TYPES.items()}
 METRIC_KIND_OF = {message: kind for kind, message in METRIC_KINDS.items()}
@@ -75,6 +80,7 @@ LEARNER_TYPE_OF = {message: each for each, message in LEARNER_TYPES.items()} | {
 }
 EXPOSURE_RULE_OF = {message: rule for rule, message in EXPOSURE_RULES.items()}
 STATUS_OF = {message: status for status, message in STATUSES.items()}
+STANDING_OF = {message: each for each, message in STANDINGS.items()}
 
 
 def known(words: Mapping[Message, Word], message: Message, name: str) -> Word:

@@ -49,18 +49,18 @@ def open_snapshots(directory: str | Path, write: bool = False) -> SqliteSnapshot
 def find_snapshot_in(directory: str | Path) -> Callable[[str, str], Snapshot | None]:
     """Return what finds a snapshot in a directory by experiment and hash, from any thread.
 
-    It is in the learner's file, or it is what the experiment began with.
+    It is in the learner's file, or it is what the experiment began with, or what a proposal was frozen with.
     """
 
     def find(experiment_id: str, hash: str) -> Snapshot | None:
         with closing(open_snapshots(directory)) as snapshots:
             found = snapshots.snapshot(experiment_id, hash)
-        return found or _warm_start(directory, experiment_id, hash)
+        return found or _given(directory, experiment_id, hash)
 
     return find
 
 
-def _warm_start(directory: str | Path, experiment_id: str, hash: str) -> Snapshot | None:
+def _given(directory: str | Path, experiment_id: str, hash: str) -> Snapshot | None:
     with closing(open_reader(directory)) as reader:
-        found = reader.warm_start(experiment_id)
-    return found if found and found.hash == hash else None
+        warm = reader.warm_start(experiment_id)
+        return warm if warm and warm.hash == hash else reader.frozen(experiment_id, hash)

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from engine.errors import ExperimentExists, StaleEtag
 from engine.experiments import ExperimentState
+from engine.proposals import Proposal, Standing
 from engine.records import Assignment, Entry, Erasure, Exposure, Kept, KeptStatus, Outcome
 
 AssignmentKey: TypeAlias = tuple[str, int]
@@ -89,6 +90,18 @@ def check_revision(stored: int, revision: int) -> None:
     """Raise StaleEtag where the population's stored revision is not the one before `revision`."""
     if stored != revision - 1:
         raise StaleEtag("the population was changed in between: read it again, then change that")
+
+
+def check_filed(proposal: Proposal, stored: Standing | None) -> None:
+    """Raise StaleEtag where a proposal that waits is there already, or one that does not settles none that waits.
+
+    `stored` is where the attempt stands in the store, None where there is none.
+    """
+    name = f"attempt {proposal.attempt} of {proposal.experiment_id!r}"
+    if proposal.standing is Standing.WAITING and stored is not None:
+        raise StaleEtag(f"{name} is there already: propose it again")
+    if proposal.standing is not Standing.WAITING and stored is not Standing.WAITING:
+        raise StaleEtag(f"{name} does not wait: see what became of it")
 
 
 def etag_before(state: ExperimentState) -> str:

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from engine.experiments import Change, Experiment, ExperimentState
 from engine.funnel import Population, PopulationChange, PopulationState
+from engine.proposals import Filed, Proposal
 from engine.records import Snapshot
-from engine.storage.identity import POPULATION, check_etag, check_revision, etag_before
+from engine.storage.identity import POPULATION, check_etag, check_filed, check_revision, etag_before
 
 
 class MemoryRegistry:
@@ -25,6 +26,9 @@ class MemoryRegistry:
         self._populations = [PopulationState()]
         self._changes: list[Change | PopulationChange] = []
         self._warm_starts: dict[str, Snapshot] = {}
+        self._proposals: dict[tuple[str, int], Proposal] = {}
+        self._frozen: dict[tuple[str, str], Snapshot] = {}
+        self._evidence: dict[tuple[str, str], str] = {}
 
     def save(
         self,
@@ -32,10 +36,13 @@ class MemoryRegistry:
         change: Change,
         expected_etag: str,
         moved: Sequence[tuple[ExperimentState, Change]] = (),
+        filed: Filed | None = None,
     ) -> None:
-        """Make `state` and `moved` the experiments' current states."""
+        """Make `state` and `moved` the experiments' current states, and keep a proposal with them."""
         self._check(state, expected_etag)
         self._check_moved(moved)
+        if filed is not None:
+            self._file(filed)
         for experiment, its_change in ((state, change), *moved):
             self._save_one(experiment, its_change)
 
@@ -61,6 +68,18 @@ class MemoryRegistry:
         """Keep what a draft begins with."""
         self.save(state, change, expected_etag)
         self._warm_starts[state.experiment.experiment_id] = snapshot
+
+    def proposals(self, experiment_id: str) -> list[Proposal]:
+        """Return what was proposed for an experiment, by attempt."""
+        return [deepcopy(self._proposals[key]) for key in sorted(self._proposals) if key[0] == experiment_id]
+
+    def frozen(self, experiment_id: str, hash: str) -> Snapshot | None:
+        """Return what the policy of a proposal knew, or None."""
+        return deepcopy(self._frozen.get((experiment_id, hash)))
+
+    def evidence(self, experiment_id: str, hash: str) -> str:
+        """Return a report that decided, or an empty text."""
+        return self._evidence.get((experiment_id, hash), "")
 
     def state(self, experiment_id: str) -> ExperimentState | None:
         """Return an experiment with its state, or None."""
@@ -103,6 +122,17 @@ class MemoryRegistry:
         """Return what changed later, with the number of its latest change."""
         later = enumerate(self._changes[catalog_revision:], catalog_revision + 1)
         return {each.experiment_id if isinstance(each, Change) else POPULATION: number for number, each in later}
+
+    def _file(self, filed: Filed) -> None:
+        proposal, key = filed.proposal, (filed.proposal.experiment_id, filed.proposal.attempt)
+        stored = self._proposals.get(key)
+        check_filed(proposal, stored.standing if stored else None)
+        frozen = stored or deepcopy(proposal)
+        self._proposals[key] = replace(frozen, standing=proposal.standing, settlement=proposal.settlement)
+        if filed.learned is not None and stored is None:
+            self._frozen[proposal.experiment_id, filed.learned.hash] = replace(filed.learned, probes=(), parent="")
+        if filed.evidence and proposal.settlement:
+            self._evidence[proposal.experiment_id, proposal.settlement.evidence] = filed.evidence
 
     def _check(self, state: ExperimentState, expected_etag: str) -> None:
         experiment_id = state.experiment.experiment_id

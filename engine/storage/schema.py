@@ -248,7 +248,45 @@ def resume_learning(db: Database) -> None:
     db.execute("CREATE INDEX idx_snapshots_hash ON snapshots (experiment_id, hash)")
 
 
-STORE_STEPS: tuple[Step, ...] = (create_log, create_registry, remember_units, share_population, point_twice)
+def keep_proposals(db: Database) -> None:
+    """Add the changed definitions that were proposed, what their policies knew, and the reports that decided."""
+    proposal = {
+        "experiment_id": str,
+        "attempt": int,
+        "definition": str,
+        "base_revision": int,
+        "frozen_at": int,
+        "frozen_seq": int,
+        "actor": str,
+        "reason": str,
+        "snapshot": str,
+        "standing": str,
+        "settled_at": int,
+        "settled_by": str,
+        "because": str,
+        "revision": int,
+        "epoch": int,
+        "evidence": str,
+    }
+    settled = {"settled_at", "settled_by", "because", "revision", "epoch", "evidence"}
+    key = "experiment_id", "attempt"
+    db.table("proposals").create(proposal, pk=key, not_null=set(proposal) - settled, strict=True)
+    frozen = {"experiment_id": str, "attempt": int, "hash": bytes, "blob": bytes, "policy": str, "epoch": int}
+    frozen |= {"watermark_at": int, "watermark_node": str, "watermark_seq": int, "n_rewards": int, "n_warm": int}
+    frozen |= {"fold_from": int, "library": str, "arguments": str, "schema": str}
+    db.table("frozen_states").create(frozen, pk=key, not_null=set(frozen), strict=True)
+    reports = {"experiment_id": str, "hash": str, "report": str}
+    db.table("evidence").create(reports, pk=("experiment_id", "hash"), not_null=set(reports), strict=True)
+
+
+STORE_STEPS: tuple[Step, ...] = (
+    create_log,
+    create_registry,
+    remember_units,
+    share_population,
+    point_twice,
+    keep_proposals,
+)
 LEARNING_STEPS: tuple[Step, ...] = (create_learning, resume_learning)
 
 

@@ -15,9 +15,10 @@ from typing import Any
 from engine.errors import InvalidRequest
 from engine.experiments import Change, ExperimentState
 from engine.funnel import ForcedUnit, PopulationChange, PopulationState
+from engine.proposals import Filed
 from engine.randomness import new_secret
 from engine.records import Assignment, Entry, Erasure, Exposure, Kept, KeptStatus, Outcome, Snapshot, Unit
-from engine.storage import rows, sqlite_registry
+from engine.storage import rows, sqlite_proposals, sqlite_registry
 from engine.storage.columns import Row, to_row
 from engine.storage.identity import AssignmentKey, Refused, awaited, note_refused, refused_with_first, verdict
 from engine.storage.schema import COLUMNS, LAST_SEQ, SELECTS, STORE_STEPS
@@ -88,11 +89,14 @@ class SqliteStore:
         change: Change,
         expected_etag: str,
         moved: Sequence[tuple[ExperimentState, Change]] = (),
+        filed: Filed | None = None,
     ) -> None:
-        """Make `state` and `moved` the experiments' current states."""
+        """Make `state` and `moved` the experiments' current states, and keep a proposal with them."""
         with unavailable(self._path), self._transaction():
             sqlite_registry.save(self._connection, state, change, expected_etag)
             sqlite_registry.save_moved(self._connection, moved)
+            if filed is not None:
+                sqlite_proposals.file(self._connection, filed)
 
     def save_population(
         self, state: PopulationState, change: PopulationChange, moved: Sequence[tuple[ExperimentState, Change]]

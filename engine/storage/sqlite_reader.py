@@ -21,6 +21,7 @@ from engine.storage.schema import DERIVED, LAST_SEQ, SELECTS, column_types
 from engine.storage.shadows import joined_shadows, shadows_of_records
 from engine.storage.sqlite_columns import Selection, pages_of, read_columns
 from engine.storage.sqlite_files import unavailable
+from engine.storage.sqlite_proposals import ProposalReader
 from engine.storage.sqlite_registry import RegistryReader
 from engine.storage.sqlite_units import UnitReader
 
@@ -67,7 +68,7 @@ _RECORDS = "SELECT record FROM assignments WHERE seq > ? AND seq <= ? AND experi
 _OF_ASSIGNMENT = "WHERE assignment_id = ? AND slot = ?"
 
 
-class SqliteReader(RegistryReader, UnitReader):
+class SqliteReader(RegistryReader, ProposalReader, UnitReader):
     """The Reader of a directory: it can change nothing, and sees what was committed before each call."""
 
     def __init__(self, directory: str | Path) -> None:

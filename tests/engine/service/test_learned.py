@@ -324,7 +324,7 @@ def test_a_warm_start_is_for_drafts_that_learn(service: Any, hero: Experiment, a
 
 def test_what_is_too_large_to_be_sent_is_no_warm_start(service: Any, hero: Experiment, at: datetime) -> None:
     snapshot = begun(service, hero, at)
-    with pytest.raises(errors.InvalidRequest, match=r"has 4\.2 MB, and 4 MB are the most that a draft can begin with"):
+    with pytest.raises(errors.InvalidRequest, match=r"has 4\.2 MB, and 4 MB are the most that can be sent to a server"):
         service.management.warm(replace(snapshot, blob=bytes(4_200_000)), "", "again")
 
 
