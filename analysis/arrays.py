@@ -44,8 +44,9 @@ def distinct(values: Ints) -> Ints:
     >>> distinct(np.array([3, 3, 1, 1, 3])).tolist()
     [1, 3]
     """
-    # Neighbours are often alike, and then there is little to sort.
-    return _starts_of_runs(np.sort(_starts_of_runs(values)))
+    # Neighbours are often alike, or in order already, and then there is little to sort.
+    runs = _starts_of_runs(values)
+    return runs if (runs[1:] > runs[:-1]).all() else _starts_of_runs(np.sort(runs))
 
 
 def _starts_of_runs(values: Ints) -> Ints:

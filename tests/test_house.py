@@ -44,7 +44,7 @@ OWNERS = {
     "jinja2": ("analysis/pages/render.py",),
     "markupsafe": ("analysis/pages/render.py",),
     "openfeature": ("proto/armlift/openfeature.py",),
-    "narwhals": ("analysis/logs/unit_table.py",),
+    "narwhals": ("analysis/logs/unit_table.py", "analysis/ope/doors/chunks.py"),
     "duckdb": ("analysis/logs/duck.py",),
     "re2": ("engine/patterns.py",),
     "sklearn": ("simulators/worlds/classified.py",),

@@ -41,17 +41,34 @@ class Encoding:
         scale = np.where(square > 0, np.sqrt(square), 1.0)
         return cls(centre, scale, tuple(_commonest(codes) for codes in earlier.codes.T))
 
+    @property
+    def n_columns(self) -> int:
+        """How many columns there are, with the constant."""
+        return 1 + len(self.centre) + sum(map(len, self.levels))
+
     def columns(self, context: Context) -> Floats:
         """Return a constant and the columns of a context, (n, 1 + k); what is missing is at the centre of a number."""
-        standard = np.clip((_squashed(context.numbers) - self.centre) / self.scale, -_FURTHEST, _FURTHEST)
-        texts = [codes[:, None] == levels for codes, levels in zip(context.codes.T, self.levels, strict=True)]
-        return np.hstack([np.ones((len(standard), 1)), np.nan_to_num(standard), *texts])
+        found = np.empty((len(context.numbers), self.n_columns))
+        found[:, 0] = 1.0
+        end = 1 + len(self.centre)
+        # In place: a table of many rows takes longer to fetch than to compute.
+        standard = np.subtract(_squashed(context.numbers), self.centre, out=found[:, 1:end])
+        standard /= self.scale
+        np.clip(standard, -_FURTHEST, _FURTHEST, out=standard)
+        np.copyto(standard, 0.0, where=np.isnan(standard))
+        for codes, levels in zip(context.codes.T, self.levels, strict=True):
+            np.equal(codes[:, None], levels, out=found[:, end : end + len(levels)], casting="unsafe")
+            end += len(levels)
+        return found
 
 
 def _squashed(numbers: Floats) -> Floats:
     """Return numbers up to 1 as they are and logarithms beyond, as `engine.policies.features.squash` does."""
-    size = np.abs(numbers)
-    return np.where(size > 1, np.sign(numbers) * (1 + np.log(np.maximum(size, 1))), numbers)
+    is_large = np.abs(numbers) > 1
+    large = numbers[is_large]
+    found = numbers.copy()
+    found[is_large] = np.copysign(1 + np.log(np.abs(large)), large)
+    return found
 
 
 def _commonest(codes: Ints) -> Ints:

@@ -8,22 +8,19 @@ predicting the rows up to the next.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.adaptive.drawn import Drawn
 from analysis.adaptive.encoding import Encoding
-from analysis.arrays import Floats
+from analysis.adaptive.ridge import PRIOR, Ridge, Sums
+from analysis.arrays import Flags, Floats, Ints
 
-PRIOR = 10.0
-"""A variant's model weighs its own rows against that of all variants together as if the latter were so many rows."""
-
-_FIRST = 256
+FIRST = 256
 """The rows before the first model that reads the context."""
 
 _CHUNK = 65_536
-"""Rows whose columns are held at once."""
+"""Rows that are predicted at once."""
 
 
 def predictions(drawn: Drawn) -> Floats:
@@ -35,9 +32,9 @@ def predictions(drawn: Drawn) -> Floats:
     found = running_means(drawn)
     if drawn.context.n_fields:
         for start, stop in _batches(len(drawn)):
-            model = _Ridge.of(drawn[:start])
+            model = _ridge(drawn[:start])
             for part in _chunks(start, stop):
-                found[part] = model.predict(drawn[part])
+                found[part] = model.predict(drawn.context[part])
     return found
 
 
@@ -48,25 +45,48 @@ def running_means(drawn: Drawn) -> Floats:
     >>> running_means(Drawn.of(zeros, np.array([1., 1., 1.]), zeros, np.ones((1, 1)))).ravel().tolist()
     [0.0, 1.0, 1.0]
     """
-    overall = _before(drawn.values) / np.maximum(np.arange(len(drawn)), 1)
-    found = np.empty((len(drawn), drawn.n_variants), order="F")
-    for variant in range(drawn.n_variants):
-        is_its = drawn.variant == variant
-        total, n = _before(drawn.values * is_its), _before(is_its.astype(np.float64))
-        found[:, variant] = (total + PRIOR * overall) / (n + PRIOR)
-    return found
+    return MeansSoFar(drawn.n_variants).before(drawn.variant, drawn.values)
 
 
-def _before(values: Floats) -> Floats:
-    """Return the sum of all values before each row, (n,)."""
-    summed = np.zeros(len(values))
-    np.cumsum(values[:-1], out=summed[1:])
-    return summed
+class MeansSoFar:
+    """The mean of each variant's rows so far, shrunk towards that of all variants; the rows come piece by piece.
+
+    How they were cut into pieces changes no bit of it.
+    """
+
+    def __init__(self, n_variants: int) -> None:
+        self._totals, self._counts = np.zeros(n_variants), np.zeros(n_variants)
+        self._total, self._n = 0.0, 0
+
+    def widen(self, n_variants: int) -> None:
+        """Let there be further variants, which have no rows yet."""
+        n = n_variants - len(self._totals)
+        self._totals, self._counts = (np.append(each, np.zeros(n)) for each in (self._totals, self._counts))
+
+    def before(self, variant: Ints, values: Floats) -> Floats:
+        """Return the means before each of these rows, (n, n_variants), and take the rows in."""
+        summed = _running(self._total, values)
+        overall = summed[:-1] / np.maximum(self._n + np.arange(len(values)), 1)
+        found = np.empty((len(values), len(self._totals)), order="F")
+        for place in range(len(self._totals)):
+            is_its = variant == place
+            total, n = _running(self._totals[place], values * is_its), _running(self._counts[place], is_its)
+            found[:, place] = (total[:-1] + PRIOR * overall) / (n[:-1] + PRIOR)
+            self._totals[place], self._counts[place] = total[-1], n[-1]
+        self._total, self._n = float(summed[-1]), self._n + len(values)
+        return found
+
+
+def _running(start: float, values: Floats | Flags) -> Floats:
+    """Return the sum of `start` and of all values before each row, (n,), and behind them that of all, (n + 1,)."""
+    summed = np.empty(len(values) + 1)
+    summed[0], summed[1:] = start, values
+    return np.cumsum(summed, out=summed)
 
 
 def _batches(n: int) -> Iterator[tuple[int, int]]:
     """Yield the rows [start, stop) that one model predicts; it learns from all rows before `start`."""
-    start = _FIRST
+    start = FIRST
     while start < n:
         yield start, min(2 * start, n)
         start *= 2
@@ -77,44 +97,6 @@ def _chunks(start: int, stop: int) -> Iterator[slice]:
         yield slice(begin, min(begin + _CHUNK, stop))
 
 
-@dataclass(frozen=True, slots=True)
-class _Ridge:
-    """One linear model a variant, `slopes` (k, n_variants); predictions stay within `least` and `most` so far."""
-
-    encoding: Encoding
-    slopes: Floats
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, earlier: Drawn) -> _Ridge:
-        """Return the model of all variants together plus what each one's own rows add to it, both by ridge."""
-        encoding = Encoding.of(earlier.context)
-        squares, products = _normal_equations(earlier, encoding)
-        common = _solved(squares.sum(axis=0), products.sum(axis=0), 1.0)
-        left = products - squares @ common
-        own = [_solved(square, product, PRIOR) for square, product in zip(squares, left, strict=True)]
-        slopes = common[:, None] + np.stack(own, axis=1)
-        return cls(encoding, slopes, float(earlier.values.min()), float(earlier.values.max()))
-
-    def predict(self, rows: Drawn) -> Floats:
-        """Return predictions for each variant, (n, n_variants)."""
-        return np.clip(self.encoding.columns(rows.context) @ self.slopes, self.least, self.most)
-
-
-def _normal_equations(drawn: Drawn, encoding: Encoding) -> tuple[Floats, Floats]:
-    """Return X'X (n_variants, k, k) and X'y (n_variants, k) of each variant's rows."""
-    k = 1 + drawn.context.numbers.shape[1] + sum(map(len, encoding.levels))
-    squares, products = np.zeros((drawn.n_variants, k, k)), np.zeros((drawn.n_variants, k))
-    for chunk in _chunks(0, len(drawn)):
-        part = drawn[chunk]
-        columns = encoding.columns(part.context)
-        for variant in range(drawn.n_variants):
-            own = columns[part.variant == variant]
-            squares[variant] += own.T @ own
-            products[variant] += own.T @ part.values[part.variant == variant]
-    return squares, products
-
-
-def _solved(square: Floats, product: Floats, penalty: float) -> Floats:
-    return np.asarray(np.linalg.solve(square + penalty * np.eye(len(square)), product), np.float64)
+def _ridge(earlier: Drawn) -> Ridge:
+    encoding = Encoding.of(earlier.context)
+    return Ridge.of(encoding, Sums.of(encoding, earlier.context, earlier.variant, earlier.values, earlier.n_variants))

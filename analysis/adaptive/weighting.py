@@ -25,7 +25,7 @@ import numpy as np
 from analysis.adaptive.drawn import Drawn
 from analysis.arrays import Floats
 
-_RECENT = 1000
+RECENT = 1000
 """Over so many earlier rows the noise of a policy that reads the context is averaged."""
 
 
@@ -53,13 +53,13 @@ def _noise(drawn: Drawn, compared: Sequence[int], *, reads_context: bool) -> Flo
     # Distributions of other rows may lack a variant.
     inverse = np.divide(1.0, probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
     noise = inverse.sum(axis=1)[drawn.pattern]
-    return _recent_means(noise, float(len(compared) * drawn.n_variants)) if reads_context else noise
+    return recent_means(noise, float(len(compared) * drawn.n_variants)) if reads_context else noise
 
 
-def _recent_means(values: Floats, first: float) -> Floats:
+def recent_means(values: Floats, first: float) -> Floats:
     """Return the mean of the latest earlier values at each row, (n,), and `first` before the first of them."""
     summed = np.concatenate([[0.0], np.cumsum(values)])
     end = np.arange(len(values))
-    begin = np.maximum(end - _RECENT, 0)
+    begin = np.maximum(end - RECENT, 0)
     means = (summed[end] - summed[begin]) / np.maximum(end - begin, 1)
     return np.where(end == 0, first, means)

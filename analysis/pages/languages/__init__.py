@@ -5,8 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from importlib.resources import files
+from operator import getitem
 from typing import Any
 
 from analysis.pages.languages import numbers
@@ -20,7 +21,7 @@ CODES = tuple(FORM)
 
 @dataclass(frozen=True, eq=False)
 class Language:
-    """A catalogue of messages by table and name, and the marks of its numbers."""
+    """A catalogue of messages by table and name (a table may hold tables), and the marks of its numbers."""
 
     code: str
     messages: Mapping[str, Any]
@@ -51,8 +52,7 @@ class Language:
         return str(self.messages["duration"][unit][FORM[self.code](n)]).format(n=text)
 
     def _message(self, text: Text) -> str:
-        table, _, name = text.key.partition(".")
-        message = self.messages[table][name]
+        message: Any = reduce(getitem, text.key.split("."), self.messages)
         if isinstance(message, str):
             return message
         n = text.args["n"]

@@ -27,16 +27,22 @@ from engine.records import Reason, Source
 from engine.specs import POLICY_SPECS
 
 OTHERS = [code for code in CODES if code != "en"]
+PLURALS = {form for forms in FORMS.values() for form in forms}
 NARROW, WIDE = "\N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"
 
 
 def catalogue(code):
     raw = (files("analysis.pages.languages") / f"{code}.toml").read_text("utf-8")
-    return {
-        f"{table}.{name}": message
-        for table, messages in tomllib.loads(raw).items()
-        for name, message in messages.items()
-    }
+    return dict(messages_in(tomllib.loads(raw), ""))
+
+
+def messages_in(table, path):
+    """Yield the messages of a table by their keys; plurals are tables too, of the forms of some language."""
+    for name, found in table.items():
+        if isinstance(found, str) or (path and found and set(found) <= PLURALS):
+            yield path + name, found
+        else:
+            yield from messages_in(found, f"{path}{name}.")
 
 
 def placeholders(message):

@@ -1,0 +1,77 @@
+"""Off-policy evaluation: what another policy would have earned, and whether the log can say it.
+
+    log = ope.read("store", "home-offer")
+    ope.evaluate(log, ope.always("bundle"))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.ope.evaluating import evaluate
+    from analysis.ope.evaluation import Evaluable, Evaluation
+    from analysis.ope.learning import learn
+    from analysis.ope.logged import Collection, Logged
+    from analysis.ope.points import point
+    from analysis.ope.reading import read
+    from analysis.ope.showing import to_html
+    from analysis.ope.targets.always import always
+    from analysis.ope.targets.functions import function
+    from analysis.ope.targets.given import given
+    from analysis.ope.targets.logged import logged as as_logged
+    from analysis.ope.targets.logged import tilted
+    from analysis.ope.targets.served import of_file, of_snapshot
+    from analysis.ope.targets.shadows import shadow
+    from analysis.ope.targets.uniform import uniform
+
+__all__ = [
+    "Collection",
+    "Evaluable",
+    "Evaluation",
+    "Logged",
+    "always",
+    "as_logged",
+    "evaluate",
+    "function",
+    "given",
+    "learn",
+    "of_file",
+    "of_snapshot",
+    "point",
+    "read",
+    "shadow",
+    "tilted",
+    "to_html",
+    "uniform",
+]
+
+_HOMES = {
+    "as_logged": "targets.logged",
+    "evaluate": "evaluating",
+    "Evaluable": "evaluation",
+    "Evaluation": "evaluation",
+    "learn": "learning",
+    "Collection": "logged",
+    "Logged": "logged",
+    "point": "points",
+    "read": "reading",
+    "to_html": "showing",
+    "always": "targets.always",
+    "function": "targets.functions",
+    "given": "targets.given",
+    "tilted": "targets.logged",
+    "of_file": "targets.served",
+    "of_snapshot": "targets.served",
+    "shadow": "targets.shadows",
+    "uniform": "targets.uniform",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Loaded when first asked for, as the names of `analysis` are.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # `logged` is a module here, so the policy of that name is called otherwise.
+    return getattr(import_module(f"analysis.ope.{_HOMES[name]}"), {"as_logged": "logged"}.get(name, name))

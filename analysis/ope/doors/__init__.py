@@ -1,0 +1,1 @@
+"""Doors through which logs of others come in, and ours go out."""

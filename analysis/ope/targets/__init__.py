@@ -1,0 +1,1 @@
+"""Policies that a log is asked about."""
