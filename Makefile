@@ -10,7 +10,7 @@ GENERATED := -name '*_pb2*.py' -o -name '*_pb2*.pyi'
 BUF_VERSION := 1.75.0
 BUF := build/buf-$(BUF_VERSION)/node_modules/.bin/buf
 
-.PHONY: help demo test fuzz lint types proto proto-check proto-lint notebooks wheel-check bench bench-learning coverage check clean
+.PHONY: help demo test fuzz lint types proto proto-check proto-lint notebooks wheel-check bench bench-learning coverage coverage-ope check clean
 
 help:  ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1 - /p' Makefile
@@ -75,13 +75,16 @@ wheel-check: $(VENV)/.installed-test  ## build the wheel and use it in an empty 
 	.ci/wheel-check $(RUN)
 
 bench: $(VENV)/.installed-test  ## run the benchmarks: about a quarter of an hour
-	@for each in serve assign decide learner swap lift report_log; do echo "== $$each"; $(RUN) benchmarks/$$each.py || exit 1; done
+	@for each in serve assign decide learner swap lift report_log ope; do echo "== $$each"; $(RUN) benchmarks/$$each.py || exit 1; done
 
 bench-learning: $(VENV)/.installed-test  ## regret beside VW and MABWiser, 20 seeds a world: the better part of an hour
 	$(RUN) benchmarks/learn.py
 
 coverage: $(VENV)/.installed-test  ## count how often a report's intervals hold the truth: the better part of an hour
 	$(RUN) benchmarks/coverage.py
+
+coverage-ope: $(VENV)/.installed-test  ## the same of what another policy would have earned: the better part of an hour
+	$(RUN) benchmarks/ope_coverage.py
 
 check:  ## run all that a change must pass
 	.ci/run

@@ -221,6 +221,15 @@ class MetricReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A policy that did not serve, against what served: what is said of it, and the tables that this stands on."""
+
+    title: Text
+    verdict: Verdict
+    grids: tuple[Grid, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """A word and what is meant by it."""
 
@@ -264,6 +273,7 @@ class Report:
     primary: str = ""
     looking: Looking = Looking.ANY
     history: tuple[Step, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
 
     def to_json(self) -> str:
         """Return the report as JSON, the same bytes for the same report."""

@@ -17,6 +17,8 @@ class Validity(Enum):
 
     VALID = "valid"
     NAIVE = "naive"
+    FORCED = "forced"
+    """Asked for although the log does not bear it out."""
     NOT_EVALUABLE = "not evaluable"
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,22 @@ class Confirmation:
     sentence: Text
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The report that decides on an attempt: its evaluation, of draws after the row `frozen_seq` of a node's log.
+
+    The log ended with the row `read_to` when it began to be read.
+    """
+
+    experiment: str
+    attempt: int
+    node: str
+    frozen_seq: int
+    read_to: int
+    level: float
+    evaluation: Evaluation
+
+
 def level_of(attempt: int) -> float:
     """Return the level at which the interval of an attempt must hold, so that all attempts hold together at LEVEL.
 
@@ -76,12 +93,16 @@ def level_of(attempt: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a proposal is judged by: draws, its policy, the first moment that counts, and the level of its attempt."""
+    """What a proposal is judged by: draws, its policy, the first moment that counts, and the level of its attempt.
+
+    The log ended with the row `read_to` when it began to be read.
+    """
 
     log: Logged
     target: Served
     since: int | None
     level: float
+    read_to: int
 
     def evaluation(self) -> Evaluation:
         """Return what the proposal would have earned since it was frozen.
@@ -104,18 +125,27 @@ def trial(log: str | Path | LogSource, proposal: Proposal) -> Trial:
         SnapshotRefused: what its policy knew does not verify any more.
         StoreUnavailable: there is no store in the directory.
     """
-    target, metric = _asked(log, proposal)
+    target, metric, read_to = _asked(log, proposal)
     draws = read(log, proposal.experiment_id, metric=metric)
-    return Trial(draws, target, _begin(draws, proposal.frozen_seq), level_of(proposal.attempt))
+    return Trial(draws, target, _begin(draws, proposal.frozen_seq), level_of(proposal.attempt), read_to)
 
 
-def judged(log: str | Path | LogSource, proposal: Proposal) -> Evaluation:
+def judged(log: str | Path | LogSource, proposal: Proposal) -> Evidence:
     """Return what a proposal would have earned on the draws of its store since it was frozen, at its attempt's level.
 
     Raises:
         ArmliftError: as `trial` says.
     """
-    return trial(log, proposal).evaluation()
+    found = trial(log, proposal)
+    return Evidence(
+        experiment=proposal.experiment_id,
+        attempt=proposal.attempt,
+        node=proposal.frozen_node,
+        frozen_seq=proposal.frozen_seq,
+        read_to=found.read_to,
+        level=found.level,
+        evaluation=found.evaluation(),
+    )
 
 
 def decide(evaluation: Evaluation, attempt: int) -> Decision:
@@ -152,19 +182,38 @@ def promoted(history: Sequence[Change]) -> Change | None:
 def confirmation(log: LogSource, experiment_id: str) -> Confirmation | None:
     """Return what the contrast of groups says since the latest promotion, at any look, or None without a promotion.
 
-    It is of the primary metric, and of the policy as a whole against the control: it says whether what serves is better
-    than the control, and not by how much it is better than what served before.
+    Once another definition serves, what comes then is not counted. It is of the primary metric, and of the policy as a
+    whole against the control: it says whether what serves is better than the control, and not by how much it is better
+    than what served before.
 
     Raises:
         UnknownExperiment: the log has no such experiment.
     """
-    change = promoted(log.history(experiment_id))
-    return confirmed(frames.read(log, experiment_id), change.epoch) if change else None
+    return confirmed(frames.read(log, experiment_id), log.history(experiment_id))
 
 
-def confirmed(frame: Frame, epoch: int) -> Confirmation:
-    """Return what the contrast of groups says since the epoch that a promotion began, as `confirmation` does."""
-    since = epochs.since(_at_any_look(frame), epoch)
+def confirmed(frame: Frame, history: Sequence[Change]) -> Confirmation | None:
+    """Return what the contrast of groups says by the frame of an experiment of this history, as `confirmation` does."""
+    change = promoted(history)
+    if change is None:
+        return None
+    end = _replaced(history, change)
+    if end is None:
+        return _since(_at_any_look(frame), change.epoch)
+    found = _since(epochs.before(_at_any_look(frame), end), change.epoch)
+    return replace(found, sentence=text("ope.promotion.replaced", found=found.sentence, epoch=plain(end)))
+
+
+def _replaced(history: Sequence[Change], promotion: Change) -> int | None:
+    """Return the first epoch that another definition began after a promotion, or None where that one still serves."""
+    later = history[history.index(promotion) :]
+    return next(
+        (now.epoch for was, now in pairwise(later) if now.revision > was.revision and now.epoch > was.epoch), None
+    )
+
+
+def _since(frame: Frame, epoch: int) -> Confirmation:
+    since = epochs.since(frame, epoch)
     if not since.assignments.is_control_group.any():
         return Confirmation(Word.NOT_EVALUABLE, None, text("ope.promotion.no_groups", epoch=plain(epoch)))
     row = _contrast(since)
@@ -196,8 +245,8 @@ def _at_any_look(frame: Frame) -> Frame:
     return replace(frame, state=replace(frame.state, experiment=often))
 
 
-def _asked(log: str | Path | LogSource, proposal: Proposal) -> tuple[Served, str | None]:
-    """Return a proposal's policy as it was frozen, and the metric that stands in where there is no reward."""
+def _asked(log: str | Path | LogSource, proposal: Proposal) -> tuple[Served, str | None, int]:
+    """Return a proposal's policy as it was frozen, the metric that stands in for a reward, and the log's last row."""
     name, attempt = proposal.experiment_id, proposal.attempt
     with opening(log)() as reader:
         if not is_reader(reader) or found(reader.proposals(name), name, attempt) != proposal:
@@ -205,10 +254,11 @@ def _asked(log: str | Path | LogSource, proposal: Proposal) -> tuple[Served, str
         state = reader.state(name)
         learned = reader.frozen(name, proposal.snapshot) if proposal.snapshot else None
         experiment = expanded(proposal.experiment, reader.population().population)
+        read_to = reader.last_seq()
     assert state is not None, "it has a proposal"
     policy = verify(learned, experiment) if learned else build(experiment)
     called = text("ope.promotion.attempt", attempt=plain(attempt))
-    return Served(experiment, policy, called), metric_of(state.experiment)
+    return Served(experiment, policy, called), metric_of(state.experiment), read_to
 
 
 def metric_of(experiment: Experiment) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from analysis import assembling, designs
 from analysis.arrays import distinct
+from analysis.candidates import candidates
 from analysis.checks import drift
 from analysis.checks.predicting import Learned, learned_in
 from analysis.designs import shadow
@@ -52,8 +53,9 @@ def report(
             return report(reader, experiment_id, in_full=in_full, learned=learned_in(log, reader))
     frame = frames.read(log, experiment_id)
     sections = tuple(_sections(log, frame, learned)) if in_full else ()
+    beside = tuple(candidates(log, frame)) if in_full else ()
     steps = describing.steps(log.history(experiment_id))
-    return replace(_written(frame, in_full=in_full), sections=sections, history=steps)
+    return replace(_written(frame, in_full=in_full), sections=sections, candidates=beside, history=steps)
 
 
 def _sections(log: LogSource, frame: Frame, learned: Learned | None) -> Iterator[Grid]:

@@ -34,7 +34,7 @@ from analysis.ope.estimators.dr import Dr
 from analysis.ope.estimators.ips import Ips
 from analysis.ope.estimators.snips import Snips
 from analysis.ope.logged import Collection, Logged
-from analysis.ope.models import given as predictions
+from analysis.ope.models.given import predicted
 from analysis.ope.points import point
 from analysis.ope.targets.given import given
 
@@ -146,7 +146,7 @@ def evaluated(n: int, repeat: int) -> dict[str, float]:
         obp_dr(log, dense, guessed, position)
         return obp_dr(log, dense, guessed, position, most=10.0)
 
-    target, model = given(pi, log), predictions.given(q, log)
+    target, model = given(pi, log), predicted(q, log)
     ours = _median_s(lambda: ope.evaluate(log, target, model=model).value.value or 0.0, repeat)
     fitted = _median_s(lambda: ope.evaluate(log, target).value.value or 0.0, 1)
     theirs = _median_s(five, repeat)

@@ -62,7 +62,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command; an error is one line that says what to do."""
     try:
-        cli(standalone_mode=False)
+        # A command that ends by itself with an exit code returns it here.
+        if code := cli(standalone_mode=False):
+            sys.exit(code)
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
     except click.exceptions.Exit as leaving:

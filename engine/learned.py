@@ -95,8 +95,8 @@ class Learned:
 
 
 def summarised(snapshot: Snapshot, state: ExperimentState) -> Summary:
-    """Return what a snapshot is, in an experiment's state."""
-    live = state.shadow_snapshot if snapshot.is_shadow else state.snapshot
+    """Return what a snapshot is, in an experiment's state: what a shadow learned serves once that was promoted."""
+    live = (state.snapshot, state.shadow_snapshot) if snapshot.is_shadow else (state.snapshot,)
     learned_to = None if snapshot.watermark == BEFORE_THE_LOG else snapshot.watermark[0]
     return Summary(
         hash=snapshot.hash,
@@ -107,7 +107,7 @@ def summarised(snapshot: Snapshot, state: ExperimentState) -> Summary:
         learned_to=learned_to,
         library=snapshot.library,
         arguments=snapshot.arguments,
-        is_live=snapshot.hash == live,
+        is_live=snapshot.hash in live,
         n_bytes=len(snapshot.blob),
     )
 

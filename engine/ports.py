@@ -129,12 +129,13 @@ class Reader(Protocol):
     def columns(
         self, table: str, names: Sequence[str], experiment_id: str = "", *, after: int = 0, until: int | None = None
     ) -> Columns:
-        """Return columns of "assignments", "exposures" or "outcomes" in the order of seq, equally long.
+        """Return columns of "assignments", "exposures", "outcomes" or "erasures" in the order of seq, equally long.
 
         The names are those of the table's typed columns, or of what is found by matching (`engine.storage.schema`).
         Whole numbers come as int64, other numbers as float64, texts and bytes as `Coded`. With an experiment,
         "assignments" are its own, "exposures" those of its assignments, and "outcomes" those that its metrics are made
-        of. With `after` and `until`, only rows with after < seq <= until are looked at.
+        of; erasures are of no experiment, and all of them come. With `after` and `until`, only rows with
+        after < seq <= until are looked at.
 
         Raises:
             InvalidRequest: there is no such table or column.

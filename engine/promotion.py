@@ -13,29 +13,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from engine import lifecycle
-from engine.edits import HAS_UNITS, changed_fields
+from engine.edits import HAS_UNITS, changed_fields, moves_units
 from engine.errors import InvalidRequest, InvalidTransition
 from engine.experiments import Change, ContextField, Experiment, ExperimentState, said
+from engine.funnel import Funnel
 from engine.learned import shown
 from engine.lifecycle import Author
-from engine.proposals import Proposal, Settlement, Standing
+from engine.ports import Reader
+from engine.proposals import Filed, Proposal, Settlement, Standing, found
 from engine.randomness import content_hash
 from engine.records import DrawKey, Snapshot
 from engine.snapshots import verify
+from engine.specs import LearningSpec
 
 MOST_EVIDENCE = 2_000_000
 """The most bytes of a report that is kept with a promotion."""
 
+_WHO = (*(field.name for field in fields(Funnel)), "requires_consent", "unit", "fallback_unit")
+"""Fields that say who takes part: nobody knows what those bring who were never in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Freezing:
-    """What is to be frozen as which attempt: a changed definition, what its policy has learned, and the log's end."""
+    """What is to be frozen as which attempt: a changed definition, what its policy has learned, and the log's end.
+
+    That is the row `last_seq` of `node_id`.
+    """
 
     experiment: Experiment
     learned: Snapshot | None
+    node_id: str
     last_seq: int
     attempt: int
 
@@ -46,27 +56,27 @@ def propose(
     """Return a changed definition, frozen with what its policy has learned, and the experiment's state after that.
 
     Raises:
-        InvalidRequest: nothing changes, the log cannot speak about it, what was learned is missing or is too much, or
-            nobody signs for it or says why.
+        InvalidRequest: nothing changes that is served, the log cannot speak about it, what was learned is missing, is
+            too much or is of another log, or nobody signs for it or says why.
         InvalidExperiment: a rule is broken.
         InvalidTransition: the experiment is neither running nor paused.
         SnapshotRefused: what was learned is not for this definition.
         StaleEtag: somebody was faster.
     """
-    _check_reason(author)
+    check_reason(author.reason)
     name, status = state.experiment.experiment_id, state.status
     if status not in HAS_UNITS:
         raise InvalidTransition(f"{name!r} is {said(status)}: a change is proposed for what runs, so start it first")
     defined = lifecycle.update(state, freezing.experiment, etag or state.etag, author)[0].experiment
-    if not changed_fields(state.experiment, defined):
-        raise InvalidRequest(f"nothing changes: {name!r} is like this already")
+    _check_changed(state, defined)
     check_spoken_of(state.experiment, defined)
-    _check_learned(defined, freezing.learned, freezing.last_seq)
+    _check_learned(defined, freezing)
     proposal = Proposal(
         experiment=defined,
         attempt=freezing.attempt,
         base_revision=state.revision,
         frozen_at=author.at,
+        frozen_node=freezing.node_id,
         frozen_seq=freezing.last_seq,
         actor=author.actor,
         reason=author.reason,
@@ -81,7 +91,8 @@ def promote(
 ) -> tuple[Proposal, ExperimentState, Change]:
     """Return a promoted proposal, and the experiment's state with its definition: a new revision, as by any update.
 
-    Where all that was learned before means nothing under it, the policy begins with what the proposal was frozen with.
+    It begins an epoch whatever it changes, so that what comes of it can be told from what came before. Where all that
+    was learned before means nothing under it, the policy begins with what the proposal was frozen with.
 
     Raises:
         InvalidRequest: evidence is missing or is none, or is there though it is forced; or nobody signs for it or says
@@ -89,16 +100,17 @@ def promote(
         InvalidTransition: the proposal does not wait, the experiment was changed since, or it is over.
         StaleEtag: somebody was faster.
     """
-    _check_reason(author)
+    check_reason(author.reason)
     check_promotable(state, proposal)
     _check_evidence(evidence, forced=forced)
     after, change = lifecycle.update(state, proposal.experiment, etag or state.etag, author)
+    after = replace(after, epoch=state.epoch + 1)
     if after.experiment.policy.learns and not after.snapshot:
         after = replace(after, snapshot=proposal.snapshot)
     standing = Standing.FORCED if forced else Standing.PROMOTED
     settled = _settled(proposal, standing, after, author, evidence)
     told = f"attempt {proposal.attempt}, {_by(settled)}: {author.reason}"
-    return settled, after, replace(change, action="promote", reason=told)
+    return settled, after, replace(change, action="promote", epoch=after.epoch, reason=told)
 
 
 def withdraw(
@@ -111,24 +123,42 @@ def withdraw(
         InvalidTransition: the proposal does not wait.
         StaleEtag: somebody was faster.
     """
-    _check_reason(author)
+    check_reason(author.reason)
     _check_waits(proposal)
     after, change = lifecycle.signed(state, etag, author, "withdraw", (f"attempt {proposal.attempt}",))
     return _settled(proposal, Standing.WITHDRAWN, after, author), after, change
 
 
+def check_reason(reason: str) -> None:
+    """Raise InvalidRequest where nothing is said."""
+    if not reason.strip():
+        raise InvalidRequest("a definition is proposed, promoted and withdrawn for a reason: say it in `reason`")
+
+
 def check_promotable(state: ExperimentState, proposal: Proposal) -> None:
     """Raise InvalidTransition where a proposal waits no longer, or its experiment is not what it was proposed for."""
     _check_waits(proposal)
-    if state.revision != proposal.base_revision:
+    name = proposal.experiment_id
+    if state.status not in HAS_UNITS:
+        raise InvalidTransition(f"{name!r} is {said(state.status)}: nothing becomes its next revision any more")
+    if is_outdated(state, proposal):
         raise InvalidTransition(
-            f"attempt {proposal.attempt} of {proposal.experiment_id!r} changes revision {proposal.base_revision}, and "
+            f"attempt {proposal.attempt} of {name!r} changes revision {proposal.base_revision}, and "
             f"{state.revision} is there by now: propose it again"
         )
 
 
+def is_outdated(state: ExperimentState, proposal: Proposal) -> bool:
+    """Return whether a proposal waits in vain: what it would change was changed since."""
+    return proposal.settlement is None and state.revision != proposal.base_revision
+
+
 def check_spoken_of(before: Experiment, proposed: Experiment) -> None:
-    """Raise InvalidRequest where the log of one definition says nothing of what another one would serve."""
+    """Raise InvalidRequest where the log of one definition says nothing of what another one would serve, or to whom."""
+    who = [name for name in changed_fields(before, proposed) if name in _WHO]
+    if who:
+        what = " and ".join(f"`{name}`" for name in who)
+        raise InvalidRequest(f"the log knows those alone who are in: change {what} by `armlift apply`, by itself")
     unknown = list(_unheard_of(before, proposed))
     if unknown:
         raise InvalidRequest(f"nothing in the log says what {' or '.join(unknown)} earns: test it as an A/B test")
@@ -150,6 +180,8 @@ def _unheard_of(before: Experiment, proposed: Experiment) -> Iterator[str]:
             yield f"the new payload of {variant.name!r}"
     if proposed.candidates is not None and before.candidates is None:
         yield "what requests would bring along"
+    if proposed.slots > before.slots:
+        yield f"slot {before.slots + 1}"
 
 
 def _unseen(before: Experiment, proposed: Experiment) -> Iterator[str]:
@@ -163,8 +195,17 @@ def _new_fields(before: Sequence[ContextField], after: Sequence[ContextField], w
     return (f"{word} {field.name!r}" for field in after if (field.name, field.type) not in declared)
 
 
-def _check_learned(experiment: Experiment, learned: Snapshot | None, last_seq: int) -> None:
-    name, kind = experiment.experiment_id, experiment.policy.kind
+def _check_changed(state: ExperimentState, defined: Experiment) -> None:
+    """Raise InvalidRequest where a definition would serve as the one that is there does: no draw could speak for it."""
+    name, changed = defined.experiment_id, changed_fields(state.experiment, defined)
+    if not changed:
+        raise InvalidRequest(f"nothing changes: {name!r} is like this already")
+    if "killed" not in changed and not moves_units(state, replace(state, experiment=defined)):
+        raise InvalidRequest(f"{' and '.join(changed)} of {name!r} change nothing that is served: use `armlift apply`")
+
+
+def _check_learned(experiment: Experiment, freezing: Freezing) -> None:
+    name, kind, learned = experiment.experiment_id, experiment.policy.kind, freezing.learned
     if learned is None:
         if experiment.policy.learns:
             raise InvalidRequest(f"the proposed policy of {name!r} learns: send what it has learned, to be frozen")
@@ -173,8 +214,11 @@ def _check_learned(experiment: Experiment, learned: Snapshot | None, last_seq: i
         raise InvalidRequest(f"the proposed policy of {name!r} is {kind}, which learns nothing: send nothing learned")
     if learned.n_rewards < 1 or not learned.blob:
         raise InvalidRequest("what is frozen has learned from at least one reward of the log: this knows nothing")
-    if learned.watermark[2] > last_seq:
-        raise InvalidRequest(f"it learned from row {learned.watermark[2]}, and the log ends at {last_seq}")
+    _, node, seq = learned.watermark
+    if node != freezing.node_id:
+        raise InvalidRequest("what was learned is of another log: name the server's own store by --log")
+    if seq > freezing.last_seq:
+        raise InvalidRequest(f"it learned from row {seq}, and the log ends at {freezing.last_seq}")
     verify(learned, experiment)
 
 
@@ -222,9 +266,30 @@ def _by(settled: Proposal) -> str:
     return f"by the evidence in report {shown(evidence)}" if evidence else "forced, without evidence"
 
 
-def _check_reason(author: Author) -> None:
-    if not author.reason.strip():
-        raise InvalidRequest("a definition is proposed, promoted and withdrawn for a reason: say it in `reason`")
+def of_shadow(experiment: Experiment) -> Experiment:
+    """Return an experiment as it would be if its shadow served, with the control share of what serves now.
+
+    Raises:
+        InvalidRequest: it has no shadow.
+    """
+    shadowed = experiment.shadowed
+    if shadowed is None:
+        raise InvalidRequest(f"{experiment.experiment_id!r} has no shadow: propose a file, or give it a shadow first")
+    policy = shadowed.policy
+    if not isinstance(policy, LearningSpec):
+        return shadowed
+    return replace(shadowed, policy=replace(policy, control_share=experiment.policy.control_share))
+
+
+def kept(reader: Reader, experiment_id: str, attempt: int) -> Filed:
+    """Return an attempt of an experiment with the report that decided.
+
+    Raises:
+        UnknownProposal: there was no such attempt.
+    """
+    proposal = found(reader.proposals(experiment_id), experiment_id, attempt)
+    named = proposal.settlement.evidence if proposal.settlement else ""
+    return Filed(proposal, evidence=reader.evidence(experiment_id, named) if named else "")
 
 
 def next_attempt(proposals: Iterable[Proposal]) -> int:

@@ -47,14 +47,15 @@ class Proposal:
     """A changed definition, frozen before the draws that it is judged by.
 
     `attempt` counts an experiment's proposals from 1 on, and no number comes twice: what an attempt may be wrong by is
-    spent, whatever becomes of it. The definition was changed from `base_revision`. Only draws of a seq above
-    `frozen_seq` count. `snapshot` is the hash of what its policy knows, empty where it learns nothing.
+    spent, whatever becomes of it. The definition was changed from `base_revision`. Only draws of `frozen_node` of a seq
+    above `frozen_seq` count. `snapshot` is the hash of what its policy knows, empty where it learns nothing.
     """
 
     experiment: Experiment
     attempt: int
     base_revision: int
     frozen_at: datetime
+    frozen_node: str
     frozen_seq: int
     actor: str
     reason: str

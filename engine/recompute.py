@@ -41,11 +41,15 @@ class Known:
 
 
 class Recomputer:
-    """Recomputes rows of one log. The policies of the last few snapshots are kept: a server explains for months."""
+    """Recomputes rows of one log. The policies of the last few snapshots are kept: a server explains for months.
 
-    def __init__(self, reader: Reader, find_snapshot: FindSnapshot) -> None:
+    It `says_why` a policy drew as it did, unless only whether rows come out the same is wanted, which is sooner known.
+    """
+
+    def __init__(self, reader: Reader, find_snapshot: FindSnapshot, *, says_why: bool = True) -> None:
         self._reader = reader
         self._find_snapshot = find_snapshot
+        self._says_why = says_why
         self._restored = lru_cache(maxsize=_N_RESTORED)(self._restore)
         self._restored_shadow = lru_cache(maxsize=_N_RESTORED)(self._restore_shadow)
 
@@ -99,12 +103,13 @@ class Recomputer:
             weights = drawing.distribution(known.live, row.group, row.context, base)
             number = drawing.drawn_number(known.experiment, self._key(row), _names(base), weights)
             names, weights, number = drawing.settled(known.experiment, _names(base), weights, number)
+            predicted, because = self._why(row, known, base)
             return (
                 *_funnel(row, known),
                 _group(row, known.experiment),
                 _context(row),
                 *self._slots(row),
-                *predictions.predicted(known.live.policy, row, base),
+                *predicted,
                 _distribution(row, known.experiment, (names, weights) == (row.eligible, row.distribution)),
                 Step(
                     "number",
@@ -112,13 +117,22 @@ class Recomputer:
                     number == row.drawn,
                 ),
                 _draw(row),
-                *predictions.because(known.live.policy, row, base),
+                *because,
                 *self._shadow(row, [variant for variant in base if variant.name in names]),
             )
         except SnapshotRefused as refused:
             return (Step("snapshot", str(refused), holds=False),)
         except (PolicyFailed, LookupError, ValueError) as error:
             return (Step("row", f"no draw could have left it: {error}", holds=False),)
+
+    def _why(
+        self, row: Assignment, known: Known, base: Sequence[Variant]
+    ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+        """Return what the policy predicted, and what in the context moved it."""
+        if not self._says_why:
+            return (), ()
+        policy = known.live.policy
+        return predictions.predicted(policy, row, base), predictions.because(policy, row, base)
 
     def _slots(self, row: Assignment) -> tuple[Step, ...]:
         """Return what the slots before were filled with: none of it may have been drawn once more."""

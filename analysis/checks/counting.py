@@ -2,9 +2,11 @@
 
 Each draw t had a distribution p_t that was known before it. Over any set of draws that is chosen without their outcome,
 as those of a segment, the evidence that a variant's draws are lost, added or not drawn by p_t is the e-process of
-`analysis.sequential.ratio`. All of them share one error: a third is for all draws, for segments and for snapshots each,
-and within those the j-th set to appear has 1 / (j (j + 1)) of it, shared evenly by its variants. So however often one
-looks, and whatever segments and snapshots come, a whole log raises an alarm with a probability of at most LEVEL.
+`analysis.sequential.ratio`. All of them share one error: the j-th set to come has 1 / (j (j + 1)) of it, and within a
+set so have the j-th variants that could be drawn, evenly. What comes later takes nothing from what came before, so that
+however often one looks, a whole log raises an alarm with a probability of at most LEVEL.
+
+A loss that is the same for all variants leaves the counts as they should be: this finds none.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from analysis.logs.sources import LogSource
 from analysis.sequential import ratio
 from analysis.sequential.shifts import share_of
 from analysis.texts import Name, Text, text
-from engine.columns import Coded, encoded
+from engine.columns import Coded
 from engine.errors import InvalidRequest
 from engine.experiments import FieldType
 
@@ -32,7 +34,6 @@ LEVEL = 0.001
 FEWEST = 100
 """Draws without which nothing is tested."""
 
-_N_KINDS = 3
 _FLAGS = ("false", "true")
 
 
@@ -43,7 +44,7 @@ class Alarm:
     `p_value` is what its e-process is worth beside those of all other sets and variants: LEVEL at most.
     """
 
-    among: Text
+    among: Name
     variant: Name
     observed: int
     expected: float
@@ -61,100 +62,115 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sets:
-    """Draws in sets: `code` (n,) says in which each is, -1 in none; `names` (n_sets,) are in the order of coming."""
+class Drawn:
+    """Draws in their order, independent given the past: `variant` and `pattern` (n,), `patterns` (n_patterns, k)."""
 
+    names: tuple[Name, ...]
+    variant: Ints
+    pattern: Ints
+    patterns: Floats
+
+    def __len__(self) -> int:
+        return len(self.variant)
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """Draws in sets: the draw in `row` (m,) is in the set `code` (m,) of those that `names` name, as they come."""
+
+    row: Ints
     code: Ints
-    names: tuple[Text, ...]
+    names: tuple[Name, ...]
+
+
+Part = tuple[Ints, Sequence[Name]]
+"""One way to part draws: for each a place (n,) among some names, or -1."""
 
 
 def counts(source: LogSource, frame: Frame) -> Counts:
     """Return whether the draws of a frame fit their logged distributions."""
+    rows = frame.assignments
     draws = balance.independent(frame, adaptive.draws(frame))
-    if len(draws) < FEWEST:
-        return Counts(len(draws), 0, None, ())
-    kinds = [_all_of(draws), _segments(frame, draws), _snapshots(source, frame, draws)]
-    tested = [(sets, _log_e(frame, draws, sets)) for sets in kinds if sets.names]
-    found = [alarm for sets, log_e in tested for alarm in _alarms(frame, draws, sets, log_e)]
-    strongest = max(float(log_e.max()) for _, log_e in tested)
-    n_sets = sum(len(sets.names) for sets, _ in tested)
-    return Counts(len(draws), n_sets, min(1.0, np.exp(-strongest)), tuple(sorted(found, key=lambda each: each.p_value)))
+    drawn = Drawn(frame.variants, rows.variant[draws], rows.pattern[draws], rows.patterns)
+    return tested(drawn, [*_segments(frame, draws), *_snapshots(source, frame, draws)])
 
 
-def _all_of(draws: Ints) -> _Sets:
-    return _Sets(np.zeros(len(draws), np.int64), (text("propensities.all"),))
+def tested(drawn: Drawn, parts: Sequence[Part]) -> Counts:
+    """Return whether draws fit their distributions, all together and parted in some ways."""
+    if len(drawn) < FEWEST:
+        return Counts(len(drawn), 0, None, ())
+    everything: Part = np.zeros(len(drawn), np.int64), [text("propensities.all")]
+    sets = sets_of([everything, *parts])
+    log_e = _log_e(drawn, sets)
+    alarms = sorted(_alarms(drawn, sets, log_e), key=lambda alarm: alarm.p_value)
+    return Counts(len(drawn), len(sets.names), min(1.0, float(np.exp(-log_e.max()))), tuple(alarms))
 
 
-def _segments(frame: Frame, draws: Ints) -> _Sets:
-    """Return the draws by the values of each text and flag of the context; all fields one after the other."""
-    parts = list(_fields(frame, draws))
-    if not parts:
-        return _Sets(np.zeros(0, np.int64), ())
-    starts = np.cumsum([0, *(len(names) for _, names in parts)])
-    shifted = [np.where(code >= 0, code + start, -1) for (code, _), start in zip(parts, starts, strict=False)]
-    return _Sets(np.concatenate(shifted), tuple(name for _, names in parts for name in names))
+def sets_of(parts: Sequence[Part]) -> Sets:
+    """Return the sets of all parts, numbered in the order in which they come, which is known without looking ahead.
+
+    >>> found = sets_of([(np.array([0, 1, 0]), ["phone", "tablet"]), (np.array([-1, 1, 0]), ["old", "new"])])
+    >>> found.row.tolist(), found.code.tolist(), found.names
+    ([0, 1, 1, 2, 2], [0, 1, 2, 0, 3], ('phone', 'tablet', 'new', 'old'))
+    """
+    names = [name for _, of_part in parts for name in of_part]
+    starts = np.cumsum([0, *(len(of_part) for _, of_part in parts)])
+    codes = np.stack([np.where(code < 0, -1, code + start) for (code, _), start in zip(parts, starts, strict=False)], 1)
+    row, part = np.nonzero(codes >= 0)
+    old, first, code = np.unique(codes[row, part], return_index=True, return_inverse=True)
+    coming = np.argsort(first)
+    return Sets(row, np.argsort(coming)[code], tuple(names[each] for each in old[coming].tolist()))
 
 
-def _fields(frame: Frame, draws: Ints) -> Iterator[tuple[Ints, list[Text]]]:
+def _segments(frame: Frame, draws: Ints) -> Iterator[Part]:
+    """Yield the draws by the values of each text and flag of the context."""
     for field in frame.experiment.context:
         if field.type in (FieldType.TEXT, FieldType.FLAG):
-            code, words = _values(frame.context(field.name), draws)
-            yield code, [text("propensities.segment", field=field.name, value=word) for word in words]
+            column = frame.context(field.name)
+            words = column.words if isinstance(column, Coded) else _FLAGS
+            code = column.codes if isinstance(column, Coded) else np.nan_to_num(column, nan=-1.0).astype(np.int64)
+            yield code[draws], [text("propensities.segment", field=field.name, value=word) for word in words]
 
 
-def _values(column: Coded | Floats, draws: Ints) -> tuple[Ints, Sequence[str]]:
-    if isinstance(column, Coded):
-        return _in_order(column.codes[draws], column.words)
-    flags = np.nan_to_num(column[draws], nan=-1.0).astype(np.int64)
-    return _in_order(flags, _FLAGS)
-
-
-def _in_order(codes: Ints, words: Sequence[str]) -> tuple[Ints, list[str]]:
-    """Return codes numbered in the order in which they first come, which is known without looking ahead."""
-    found = encoded(None if code < 0 else code for code in codes.tolist())
-    return found.codes, [words[code] for code in found.words]
-
-
-def _snapshots(source: LogSource, frame: Frame, draws: Ints) -> _Sets:
-    """Return the draws by the snapshot that gave their distribution, where the log names any."""
+def _snapshots(source: LogSource, frame: Frame, draws: Ints) -> Iterator[Part]:
+    """Yield the draws by the snapshot that gave their distribution, where the log names any."""
     try:
         named = source.columns("assignments", ("seq", "snapshot"), frame.experiment.experiment_id)
     except InvalidRequest:
         # A log of columns alone has no snapshots.
-        return _Sets(np.zeros(0, np.int64), ())
-    column = named["snapshot"]
-    row = places(frame.assignments.seq[draws], named["seq"])
-    words = [word.hex()[:12] for word in column.words]
-    codes, names = _in_order(column.codes[row], [word or "-" for word in words])
-    if len(names) < 2:
-        return _Sets(np.zeros(0, np.int64), ())
-    return _Sets(codes, tuple(text("propensities.snapshot", snapshot=name) for name in names))
+        return
+    column: Coded = named["snapshot"]
+    # Nothing had been learned yet where the name is empty.
+    words = np.array([bool(word) for word in column.words], np.bool_)
+    code = column.codes[places(frame.assignments.seq[draws], named["seq"])]
+    names = [text("propensities.snapshot", snapshot=word.hex()[:12]) for word in column.words]
+    yield np.where(words[code], code, -1), names
 
 
-def _log_e(frame: Frame, draws: Ints, sets: _Sets) -> Floats:
-    """Return the logarithms of the sets' e-values, with their shares of the error, (n_sets, n_variants)."""
-    rows, n_sets = frame.assignments, len(sets.names)
-    # Each field has all draws once more.
-    place = np.tile(draws, len(sets.code) // len(draws))
-    own, code = place[sets.code >= 0], sets.code[sets.code >= 0]
-    n_variants = rows.patterns.shape[1]
-    pattern = rows.pattern[own]
-    seen = np.bincount(code * n_variants + rows.variant[own], minlength=n_sets * n_variants)
+def _shares(drawn: Drawn) -> Floats:
+    """Return the variants' shares of the error, (k,): by when the first draw was that each had a chance in."""
+    some, at = np.unique(drawn.pattern, return_index=True)
+    first = np.where(drawn.patterns[some] > 0, at[:, None], len(drawn)).min(axis=0)
+    _, turn, together = np.unique(first, return_inverse=True, return_counts=True)
+    return np.asarray(share_of(turn) / together[turn])
+
+
+def _log_e(drawn: Drawn, sets: Sets) -> Floats:
+    """Return the logarithms of the sets' e-values with their shares of the error, (n_sets, k)."""
+    n_sets, k = len(sets.names), len(drawn.names)
+    seen = np.bincount(sets.code * k + drawn.variant[sets.row], minlength=n_sets * k)
+    pattern = drawn.pattern[sets.row]
     log_e = ratio.log_tilted(
-        seen.reshape(n_sets, n_variants),
-        rows.patterns,
-        lambda said: np.bincount(code, said[pattern], n_sets).astype(np.float64),
+        seen.reshape(n_sets, k),
+        drawn.patterns,
+        lambda said: np.bincount(sets.code, said[pattern], n_sets).astype(np.float64),
     )
-    shares = share_of(np.arange(n_sets)) if n_sets > 1 else np.ones(1)
-    return np.asarray(log_e + np.log(shares)[:, None] - np.log(n_variants * _N_KINDS))
+    return np.asarray(log_e + np.log(share_of(np.arange(n_sets))[:, None] * _shares(drawn)))
 
 
-def _alarms(frame: Frame, draws: Ints, sets: _Sets, log_e: Floats) -> Iterator[Alarm]:
-    rows = frame.assignments
-    place = np.tile(draws, len(sets.code) // len(draws))
+def _alarms(drawn: Drawn, sets: Sets, log_e: Floats) -> Iterator[Alarm]:
     for number, variant in np.argwhere(log_e >= -np.log(LEVEL)).tolist():
-        own = place[sets.code == number]
-        observed = int((rows.variant[own] == variant).sum())
-        expected = float(rows.patterns[rows.pattern[own], variant].sum())
-        p_value = float(np.exp(-log_e[number, variant]))
-        yield Alarm(sets.names[number], frame.variants[variant], observed, expected, p_value)
+        own = sets.row[sets.code == number]
+        observed = int((drawn.variant[own] == variant).sum())
+        expected = float(drawn.patterns[drawn.pattern[own], variant].sum())
+        yield Alarm(sets.names[number], drawn.names[variant], observed, expected, float(np.exp(-log_e[number, variant])))

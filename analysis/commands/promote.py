@@ -10,38 +10,42 @@ import click
 from rich.table import Table
 
 from analysis import promoting
-from analysis.logs.parquet_source import open_log
 from analysis.pages.encoding import encode
 from engine.commands import actor_option, experiment_argument, reason_option, server_option
 from engine.commands.telling import in_a_line, moment, show, summary
-from engine.errors import InvalidRequest, InvalidTransition
-from engine.promotion import check_promotable
+from engine.errors import InvalidRequest, InvalidTransition, UnknownExperiment
+from engine.experiments import ExperimentState
+from engine.ports import Reader
+from engine.promotion import check_promotable, check_reason, is_outdated, kept
 from engine.proposals import SERVED, Proposal, Standing
 from engine.service.management import Management
+from engine.storage import open_reader
 
 
 @click.command()
 @experiment_argument
 @click.option("--report", "attempt", type=click.IntRange(min=1), help="Print the report that decided on this attempt.")
-@click.option("--log", type=click.Path(path_type=Path), help="A log: says whether its control group confirms it.")
+@click.option("--log", type=click.Path(path_type=Path), help="A store's directory: reads the files alone.")
 @server_option
 def proposals(experiment: str, attempt: int | None, log: Path | None, server: str) -> None:
     """List what was proposed for an experiment, and what became of it.
+
+    From the files it also says whether the control group confirms the latest promotion.
 
     \b
     Examples:
       armlift policy proposals home-offer --log armlift-store
       armlift policy proposals home-offer --report 2
     """
-    with Management(server, "") as management:
-        if attempt is not None:
-            click.echo(_report(management, experiment, attempt), nl=False)
-            return
-        listed = list(management.promotions.all(experiment))
-    _show(listed)
-    if log is not None and any(each.standing in SERVED for each in listed):
-        with closing(open_log(log)) as source:
-            confirmed = promoting.confirmation(source, experiment)
+    if attempt is not None:
+        click.echo(_report(experiment, attempt, log, server), nl=False)
+    elif log is None:
+        with Management(server, "") as management:
+            _show(management.get(experiment), list(management.promotions.all(experiment)))
+    else:
+        with closing(open_reader(log)) as reader:
+            _show(_state(reader, experiment, log), reader.proposals(experiment))
+            confirmed = promoting.confirmation(reader, experiment)
         if confirmed is not None:
             click.echo(str(confirmed.sentence))
 
@@ -66,6 +70,7 @@ def promote(
       armlift policy promote home-offer --log armlift-store --reason "it earns more"
       armlift policy promote home-offer 3 --force --reason "the old one must go today"
     """
+    check_reason(reason)
     with Management(server, actor) as management:
         proposal = _chosen(management, experiment, attempt)
         check_promotable(management.get(experiment), proposal)
@@ -75,21 +80,35 @@ def promote(
     click.echo(f"what comes of it: armlift policy proposals {experiment} --log ...")
 
 
-def _report(management: Management, experiment: str, attempt: int) -> str:
-    proposal, evidence = management.promotions.get(experiment, attempt)
+def _report(experiment: str, attempt: int, log: Path | None, server: str) -> str:
+    if log is None:
+        with Management(server, "") as management:
+            proposal, evidence = management.promotions.get(experiment, attempt)
+    else:
+        with closing(open_reader(log)) as reader:
+            filed = kept(reader, experiment, attempt)
+        proposal, evidence = filed.proposal, filed.evidence
     if not evidence:
         word = proposal.standing.value
         raise InvalidRequest(f"no report decided on attempt {attempt} of {experiment!r}: it is {word}")
     return evidence
 
 
-def _show(listed: list[Proposal]) -> None:
+def _state(reader: Reader, experiment: str, log: Path) -> ExperimentState:
+    state = reader.state(experiment)
+    if state is None:
+        raise UnknownExperiment(f"there is no experiment {experiment!r} in {log}: check its name")
+    return state
+
+
+def _show(state: ExperimentState, listed: list[Proposal]) -> None:
     table = Table("attempt", "", "changes", "frozen", "after row", "judged at", "by", "why", "then", box=None)
     for each in listed:
         judged = f"{promoting.level_of(each.attempt):.2%}"
         frozen = f"revision {each.base_revision}", moment(each.frozen_at), f"{each.frozen_seq:,}", judged
         told = in_a_line(each.actor), in_a_line(each.reason), in_a_line(_then(each))
-        table.add_row(str(each.attempt), each.standing.value, *frozen, *told)
+        became = "outdated" if is_outdated(state, each) else each.standing.value
+        table.add_row(str(each.attempt), became, *frozen, *told)
     show(table, "nothing was proposed yet: armlift policy propose FILE --reason ...")
 
 
@@ -104,7 +123,9 @@ def _then(proposal: Proposal) -> str:
 def _chosen(management: Management, experiment: str, attempt: int | None) -> Proposal:
     if attempt is not None:
         return management.promotions.get(experiment, attempt)[0]
+    state = management.get(experiment)
     waiting = [each for each in management.promotions.all(experiment) if each.standing is Standing.WAITING]
+    waiting = [each for each in waiting if not is_outdated(state, each)] or waiting
     if len(waiting) == 1:
         return waiting[0]
     if not waiting:
@@ -114,7 +135,7 @@ def _chosen(management: Management, experiment: str, attempt: int | None) -> Pro
 
 
 def _evidence(proposal: Proposal, log: Path | None) -> str:
-    """Return the evaluation that decides as JSON.
+    """Return the report that decides as JSON.
 
     Raises:
         InvalidTransition: it does not say that the proposal earns more.
@@ -122,12 +143,12 @@ def _evidence(proposal: Proposal, log: Path | None) -> str:
     """
     if log is None:
         raise InvalidRequest("a promotion needs evidence: say the server's store by --log, or go without by --force")
-    evaluation = promoting.judged(log, proposal)
-    decision = promoting.decide(evaluation, proposal.attempt)
+    evidence = promoting.judged(log, proposal)
+    decision = promoting.decide(evidence.evaluation, proposal.attempt)
     if not decision.may_be:
         raise InvalidTransition(str(decision.sentence))
     click.echo(str(decision.sentence))
-    return encode(evaluation)
+    return encode(evidence)
 
 
 COMMANDS: Mapping[str, click.Command] = {"proposals": proposals, "promote": promote}

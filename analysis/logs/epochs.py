@@ -24,6 +24,11 @@ def since(frame: Frame, epoch: int) -> Frame:
     return _kept(frame, np.array(frame.epochs)[frame.assignments.epoch] >= epoch)
 
 
+def before(frame: Frame, epoch: int) -> Frame:
+    """Return a frame with the rows of all epochs before one; see `only`."""
+    return _kept(frame, np.array(frame.epochs)[frame.assignments.epoch] < epoch)
+
+
 def _kept(frame: Frame, is_kept: Flags) -> Frame:
     rows = frame.assignments
     place = np.where(is_kept, np.cumsum(is_kept) - 1, -1)

@@ -14,12 +14,12 @@ from analysis.logs.duck import Duck
 from engine import files
 from engine.experiments import ExperimentState
 from engine.ports import Reader
-from engine.storage.schema import COLUMNS, DERIVED, column_types
+from engine.storage.schema import COLUMNS, column_types
 
 REGISTRY = "registry.json"
 """Experiments with their states and histories, and when the log ended."""
 
-TABLES = tuple(DERIVED)
+TABLES = ("assignments", "exposures", "outcomes")
 """The tables that are written, as folders of Parquet files."""
 
 ROWS = 200_000

@@ -6,7 +6,6 @@ is where they stood in the order in which the product would have shown them, and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -15,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from analysis.arrays import Floats, Ints, distinct, places
-from analysis.logs.patterns import Patterns, patterns
+from analysis.logs.patterns import Patterns, names_of, patterns
 from analysis.logs.sources import LogSource
 from analysis.texts import Name, count, text
 from engine.columns import Coded, Columns
@@ -112,7 +111,7 @@ def _places(eligible: Coded, variant: Coded) -> Ints:
 
 @lru_cache(maxsize=4096)
 def _names(listed: str) -> dict[str, int]:
-    return {name: place for place, name in enumerate(json.loads(listed))}
+    return {name: place for place, name in enumerate(names_of(listed))}
 
 
 def _own_weights(distribution: Coded, place: Ints) -> Ints:

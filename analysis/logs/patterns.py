@@ -11,6 +11,7 @@ import numpy as np
 from analysis.arrays import Flags, Floats, Ints, renumbered
 from analysis.texts import Name
 from engine.columns import Coded
+from engine.errors import InvalidRequest
 from engine.randomness import ONE
 
 
@@ -44,10 +45,25 @@ def patterns(eligible: Coded, distribution: Coded, names: Sequence[Name]) -> Pat
     for code, listed in enumerate(eligible.words):
         places = np.arange(bounds[code], bounds[code + 1])
         weights = [distribution.words[pair % n] for pair in pairs[places].tolist()]
-        whole, found = _probabilities(json.loads(listed), weights, columns)
+        whole, found = _probabilities(names_of(listed), weights, columns)
         is_whole[places[whole]] = True
         probabilities[places[whole]] = found
     return Patterns(index, probabilities, is_whole)
+
+
+def names_of(listed: str) -> tuple[str, ...]:
+    """Return the names of a list of eligible variants.
+
+    Raises:
+        InvalidRequest: it is none, because the log was damaged.
+    """
+    try:
+        found = json.loads(listed)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise InvalidRequest(f"a row's eligible variants are {listed[:60]!r}, no list of names: restore the log")
+    return tuple(found)
 
 
 def _probabilities(

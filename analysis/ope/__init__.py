@@ -1,7 +1,11 @@
 """Off-policy evaluation: what another policy would have earned, and whether the log can say it.
 
+In a notebook an evaluation shows itself:
+
     log = ope.read("store", "home-offer")
     ope.evaluate(log, ope.always("bundle"))
+
+Logs of other systems come in by `ope.doors`, models of the reward are in `ope.models`, estimators in `ope.estimators`.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analysis.ope.course import over_time
     from analysis.ope.evaluating import evaluate
     from analysis.ope.evaluation import Evaluable, Evaluation
     from analysis.ope.learning import learn
@@ -39,6 +44,7 @@ __all__ = [
     "learn",
     "of_file",
     "of_snapshot",
+    "over_time",
     "point",
     "read",
     "shadow",
@@ -55,6 +61,7 @@ _HOMES = {
     "learn": "learning",
     "Collection": "logged",
     "Logged": "logged",
+    "over_time": "course",
     "point": "points",
     "read": "reading",
     "to_html": "showing",
@@ -68,9 +75,13 @@ _HOMES = {
     "uniform": "targets.uniform",
 }
 
+_PARTS = ("doors", "estimators", "models")
+
 
 def __getattr__(name: str) -> object:
     # Loaded when first asked for, as the names of `analysis` are.
+    if name in _PARTS:
+        return import_module(f"analysis.ope.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # `logged` is a module here, so the policy of that name is called otherwise.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy as np
 from analysis.arrays import Flags, Floats, Ints, distinct, places, renumbered
 from analysis.logs.frames import Frame
 from analysis.logs.labels import Answers
-from analysis.logs.patterns import patterns
+from analysis.logs.patterns import names_of, patterns
 from analysis.logs.sources import LogSource
 from analysis.ope.asking import Definitions
 from analysis.texts import Name, count, text
@@ -57,7 +56,7 @@ def chances(source: LogSource, frame: Frame, row: Ints) -> Chances:
     raw = source.columns("assignments", _COLUMNS, frame.experiment.experiment_id)
     at = places(frame.assignments.seq[row], raw["seq"])
     chosen: Columns = {name: _taken(raw[name], at) for name in ("variant", "eligible", "distribution")}
-    listed = tuple(tuple(json.loads(word)) for word in chosen["eligible"].words)
+    listed = tuple(map(names_of, chosen["eligible"].words))
     among = chosen["eligible"].codes
     by = _by_place if frame.answers is Answers.CANDIDATES else _by_name
     names, variant, index, probabilities, eligible = by(frame, chosen, listed)

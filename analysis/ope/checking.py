@@ -81,7 +81,7 @@ def check_target(log: Logged, target: Floats, name: Name) -> None:
         InvalidRequest: it has another shape, or which rows are no distributions, or want what was not eligible.
     """
     columns.check_array(target, f"what the policy {name} answers", (len(log), log.k))
-    _check_table(log, target, _no_distribution(target), f"the distribution of the policy {name}")
+    _check_table(log, target, _no_distribution(target), f"the distribution of {name}")
     if log.eligible is not None:
         share = np.where(log.could_be, 0.0, target).sum(axis=1)
         what = f"the policy {name} wants variants that were not eligible, with a share of"

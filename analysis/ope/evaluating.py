@@ -13,6 +13,7 @@ from itertools import chain
 from analysis.estimate import LEVEL, Estimate, Scale, Validity, not_evaluable
 from analysis.ope.evaluation import Evaluable, Evaluation
 from analysis.ope.gathering import Asked, Gathered
+from analysis.ope.intervals.by_name import NAMES
 from analysis.ope.logged import Collection, Logged
 from analysis.ope.models.base import Ready, RewardModel
 from analysis.ope.models.predicting import predictor
@@ -32,21 +33,25 @@ def evaluate(
     against: Target | None = None,
     model: RewardModel | Ready | None = None,
     since: int | None = None,
+    interval: str = NAMES[0],
     level: float = LEVEL,
     forced: bool = False,
 ) -> Evaluation:
     """Return what a target would have earned on a log, and how much more than another policy, the logged one at first.
 
     The headline is doubly robust, with a `model` of the reward (ridge regressions on the context, unless another is
-    given). Draws before `since`, in microseconds, are not judged, nor are those before a target was fixed. `level` is
-    that of the intervals that hold at any look. Where the log cannot say it there are no numbers, unless it is
-    `forced`.
+    given). Draws before `since`, in microseconds, are not judged, nor are those before a target was fixed.
+
+    `interval` is that of the value and of the difference at one look, by a name of `intervals.by_name`; where the log
+    does not allow the one that was asked for, it says why. `level` is that of the intervals that hold at any look.
+    Where the log cannot say it there are no numbers, unless it is `forced`.
 
     Raises:
-        InvalidRequest: rows or a policy's answers are no probabilities, or not of these draws: it says which.
+        InvalidRequest: rows or a policy's answers are no probabilities, or not of these draws: it says which. Or there
+            is no interval of that name.
     """
     blocks, collection = _opened(log)
-    asked, by = Asked(target, against, since), model or Ridge()
+    asked, by = Asked(target, against, since, interval), model or Ridge()
     folds = None
     if isinstance(log, Logged) and not collection.is_adaptive:
         folds = predictor(log if asked.begin is None else log[log.at >= asked.begin], by, is_adaptive=False)
@@ -63,7 +68,7 @@ def _opened(log: Log) -> tuple[Iterator[Logged], Collection]:
     if first is None:
         raise InvalidRequest("the log has no blocks: give draws, or check the file that they are read from")
     # A log from elsewhere does not say how many slots it has.
-    n_slots = max(first.collection.n_slots, int(first.slot.max(initial=0)) + 1)
+    n_slots = max(first.collection.n_slots, first.longest_slate)
     return chain([first], blocks), replace(first.collection, n_slots=n_slots).of_answers
 
 
@@ -76,6 +81,7 @@ def _written(found: Gathered, *, level: float, forced: bool) -> Evaluation:
     whole = Evaluation(
         policy=asked.target.name,
         against=asked.other,
+        model=found.model,
         verdict=verdict,
         value=found.once.value.estimate(value, scale),
         value_anytime=found.always.value.estimate(value, scale, level=level),
@@ -141,13 +147,14 @@ def _marked(found: Evaluation) -> Evaluation:
     note = text("ope.forced", reason=found.verdict.reasons[0])
     return replace(
         found,
-        value=_naive(found.value, note),
-        value_anytime=_naive(found.value_anytime, note),
-        difference=_naive(found.difference, note),
-        difference_anytime=_naive(found.difference_anytime, note),
-        panel=tuple(_naive(each, note) for each in found.panel),
+        value=_forced(found.value, note),
+        value_anytime=_forced(found.value_anytime, note),
+        difference=_forced(found.difference, note),
+        difference_anytime=_forced(found.difference_anytime, note),
+        # A biased one stays biased.
+        panel=tuple(_forced(each, each.note or note) for each in found.panel),
     )
 
 
-def _naive(estimate: Estimate, note: Text) -> Estimate:
-    return estimate if estimate.value is None else replace(estimate, validity=Validity.NAIVE, note=note)
+def _forced(estimate: Estimate, note: Text) -> Estimate:
+    return estimate if estimate.value is None else replace(estimate, validity=Validity.FORCED, note=note)

@@ -63,14 +63,16 @@ class Diagnostics:
 class Evaluation:
     """What a policy would have earned, and how much more than another, which is the logged one unless named.
 
-    `value` and `difference` hold at one look, `value_anytime` and `difference_anytime` at any. `other` is what the other
-    policy earns, and of the logged one what was earned. `panel` has every estimator's value, `agreement` what is said
-    where they disagree, `slope` how far weights may be shrunk. `overlap` is what each segment of the context says.
+    `value` and `difference` hold at one look, `value_anytime` and `difference_anytime` at any. `other` is what the
+    other policy earns, and of the logged one what was earned. `panel` has every estimator's value, `agreement` what is
+    said where they disagree, `slope` how far weights may be shrunk. `overlap` is what each segment of the context says.
+    `model` is what predicted the rewards at one look, and from which draws; at any look it is from earlier ones alone.
     Where the log cannot say it, the estimates have no numbers, unless they were forced.
     """
 
     policy: Name
     against: Name
+    model: Name
     verdict: Verdict
     value: Estimate
     value_anytime: Estimate

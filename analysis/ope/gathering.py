@@ -11,6 +11,7 @@ from analysis.arrays import Floats
 from analysis.document import Count
 from analysis.ope import checking
 from analysis.ope.estimators import slates
+from analysis.ope.intervals import by_name
 from analysis.ope.intervals.any_look import AnyLook
 from analysis.ope.intervals.one_look import OneLook
 from analysis.ope.logged import Collection, Logged
@@ -21,15 +22,24 @@ from analysis.ope.targets.base import Target
 from analysis.ope.targets.logged import logged
 from analysis.ope.weighed import Weighed, less, on_policy, weighed
 from analysis.texts import Name, text
+from engine.randomness import ONE
+
+
+_ROUNDING = 2 / ONE
+"""Two distributions that were rounded to integers may be so far apart and yet be meant to be one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a log is asked: a target, against which other, None for the logged one, and since when, in microseconds."""
+    """What a log is asked: a target, against which other, None for the logged one, and since when, in microseconds.
+
+    `interval` is that of the value and of the difference at one look, of `by_name.NAMES`.
+    """
 
     target: Target
     against: Target | None = None
     since: int | None = None
+    interval: str = by_name.NAMES[0]
 
     @property
     def begin(self) -> int | None:
@@ -86,7 +96,7 @@ class Said:
         The bounds of a difference are known where both distributions are, and where no draw is of a slate.
         """
         target = slates.whole(weighed(block, answers.target, predicted))
-        has_slates = bool(block.slot.any())
+        has_slates = block.longest_slate > 1
         other = modelled = slates.whole(on_policy(block))
         if answers.other is None:
             return cls(target, other, less(target, other))
@@ -95,15 +105,23 @@ class Said:
             other = modelled if answers.is_named else other
         if has_slates:
             return cls(target, other, less(target, modelled))
-        return cls(target, other, weighed(block, answers.target - answers.other, predicted))
+        return cls(target, other, weighed(block, _less(answers.target, answers.other), predicted))
+
+
+def _less(target: Floats, other: Floats) -> Floats:
+    """Return the difference of two distributions, (n, k): what rounding to integers alone left of it is none."""
+    found = target - other
+    found[np.abs(found) < _ROUNDING] = 0.0
+    return found
 
 
 class Once:
     """What is gathered for one look."""
 
-    def __init__(self, collection: Collection) -> None:
-        self.value, self.other = OneLook(collection), OneLook(collection)
-        self.difference = OneLook(collection, is_difference=True)
+    def __init__(self, collection: Collection, interval: str) -> None:
+        self.value = by_name.gatherer(interval, collection, is_difference=False)
+        self.difference = by_name.gatherer(interval, collection, is_difference=True)
+        self.other = OneLook(collection)
         self.panel = Panel(collection)
 
     def add(self, said: Said) -> None:
@@ -166,7 +184,7 @@ class Gathered:
     @classmethod
     def by(cls, asked: Asked, collection: Collection, folds: Predictor | None, earlier: Predictor) -> Gathered:
         """Return what gathers by folds for one look and by earlier rows for any, or by these for both."""
-        once, always = Once(collection), Always(collection)
+        once, always = Once(collection, asked.interval), Always(collection)
         ways = [Way(folds, [once]), Way(earlier, [always])] if folds else [Way(earlier, [once, always])]
         return cls(asked, collection, once, always, ways, Evidence(collection), Evidence(collection))
 
@@ -194,6 +212,11 @@ class Gathered:
             self.evidence.add(judged, said[0].target)
             if answers.is_named:
                 self.other_evidence.add(judged, said[0].other)
+
+    @property
+    def model(self) -> Name:
+        """By which model, and from which draws, rewards are predicted for one look."""
+        return self.ways[0].predictor.name
 
     @property
     def n_left_out(self) -> int:

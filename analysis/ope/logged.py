@@ -170,6 +170,12 @@ class Logged:
             start = end
 
     @property
+    def longest_slate(self) -> int:
+        """How many draws fill the answer that has most of them."""
+        starts = np.flatnonzero(np.diff(self.slate, prepend=-1, append=-1))
+        return int(np.diff(starts).max(initial=1))
+
+    @property
     def k(self) -> int:
         """How many variants there are, drawn or not."""
         return len(self.variants)
@@ -193,12 +199,34 @@ class Logged:
         """Yield what a policy is asked about each draw: as the log has it, or the columns of the context by name."""
         return self.ask(self.row) if self.ask is not None else _from_columns(self)
 
+    def placed(self) -> Iterator[tuple[Question, list[int]]]:
+        """Yield the question of each draw, with the place of each of its eligible variants among those of the log.
+
+        They are found by name, or where a request brings candidates, they stand in its order.
+
+        >>> log = Logged.of(("a", "b"), np.array([0]), np.ones(1), np.array([0.5]))
+        >>> [places for _, places in log.placed()]
+        [[0, 1]]
+        """
+        known = {str(name): place for place, name in enumerate(self.variants)}
+        last: tuple[Variant, ...] = ()
+        places: list[int] = []
+        for question in self.questions():
+            if question.eligible is not last:
+                last, places = question.eligible, _places(question.eligible, known)
+            yield question, places
+
 
 _BY_DRAW = tuple(
     each.name
     for each in fields(Logged)
     if each.name in ("variant", "reward", "propensity", "unit", "at", "row", "slate", "slot", "logger", "context")
 )
+
+
+def _places(eligible: tuple[Variant, ...], known: dict[str, int]) -> list[int]:
+    found = [known.get(variant.name, -1) for variant in eligible]
+    return list(range(len(found))) if -1 in found else found
 
 
 def _from_columns(log: Logged) -> Iterator[Question]:

@@ -34,16 +34,13 @@ from analysis.texts import text
 from engine.columns import Coded
 from engine.errors import InvalidRequest
 from engine.experiments import ContextField, FieldType
-from engine.records import Erasure, Source
-from engine.skimming import Wanted
+from engine.records import Source
 from simulators.imported import OTHERS
 
 CONTROL_LOGGER = 1
 """The number of the control group as a logger; the policy's group is 0."""
 
 _BROKEN = text("left_out.broken_propensity")
-_NOTHING = Wanted(frozenset(), frozenset(), exposures=False)
-_PAGE = 50_000
 
 
 def read(log: str | Path | LogSource, experiment_id: str, *, metric: str | None = None) -> Logged:
@@ -119,13 +116,8 @@ def _independent(frame: Frame, chosen: Flags) -> Ints:
 
 
 def _forgotten(source: LogSource) -> Ints:
-    """Return the keys of units whose context was taken out of the log; no column says which those are."""
-    found: list[int] = []
-    after = 0
-    while is_reader(source) and (page := source.skim(_NOTHING, after, _PAGE)):
-        found += [entry.unit_key for entry in page if isinstance(entry, Erasure)]
-        after = page[-1].seq
-    return np.array(found, np.int64)
+    """Return the keys of units whose context was taken out of the log, which an exported log does not say."""
+    return source.columns("erasures", ("unit_key",))["unit_key"] if is_reader(source) else np.zeros(0, np.int64)
 
 
 def _not_drawn(frame: Frame) -> Iterator[Count]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from analysis.document import Candidate, Cell, Grid, Trajectory, Verdict, Word
@@ -12,19 +12,24 @@ from analysis.pages import wording
 from analysis.texts import Number, Text, amount, count, share, text
 from engine.metrics import Better
 
-_BIASED = text("ope.estimator.biased")
+METHODS = text("page.method")
+"""What the row of methods is called."""
+
+_BIASED, _FORCED = text("ope.estimator.biased"), "ope.forced"
 _AT_ANY_LOOK = (Holds.ALWAYS, Holds.ALWAYS_IN_THE_LIMIT)
 
 
-def to_html(found: Evaluation, language: str = "en") -> str:
+def to_html(found: Evaluation, language: str = "en", over_time: Trajectory | None = None) -> str:
     """Return an evaluation as one page that needs no network and runs nothing; the same bytes for the same one.
+
+    It has a chart where its difference `over_time` is given.
 
     Raises:
         InvalidRequest: there is no such language.
     """
     from analysis.pages import render
 
-    return render.candidate_to_html(candidate(found), language)
+    return render.candidate_to_html(candidate(found, over_time=over_time), language)
 
 
 def to_cell(found: Evaluation) -> str:
@@ -102,15 +107,25 @@ def grids(found: Evaluation, over_time: Trajectory | None = None) -> tuple[Grid,
 
 
 def estimates(found: Evaluation, over_time: Trajectory | None = None) -> Grid:
-    """Return what both policies earn and their difference, at one look and at any."""
-    rows = (
+    """Return what both policies earn and their difference, at one look and at any; and how, in a row of its own."""
+    rows: tuple[tuple[Cell, ...], ...] = (
         (found.policy, found.value, found.value_anytime),
         (found.against, found.other, None),
         (text("ope.difference_row"), found.difference, found.difference_anytime),
     )
+    methods = [_common([row[place] for row in rows]) for place in (1, 2)]
+    is_alike = None not in methods
     columns = tuple(text(f"ope.column_{name}") for name in ("policy", "once", "always"))
-    note = text("ope.estimates_note", estimand=found.value.estimand)
-    return Grid("value", text("ope.title"), columns, rows, note, over_time)
+    note = text("ope.estimates_note", estimand=found.value.estimand, model=found.model)
+    shown = (*rows, (METHODS, *methods)) if is_alike else rows
+    return Grid("value", text("ope.title"), columns, shown, note, over_time, with_methods=not is_alike)
+
+
+def _common(cells: Sequence[Cell]) -> Text | None:
+    """Return the method of all estimates that have an interval, or None where there is none or they differ."""
+    methods = [wording.method(each) for each in cells if wording.is_estimate(each) and each.interval is not None]
+    one = methods[0] if methods else None
+    return one if isinstance(one, Text) and all(each == one for each in methods) else None
 
 
 def panel(found: Evaluation) -> Grid:
@@ -118,7 +133,8 @@ def panel(found: Evaluation) -> Grid:
     columns = tuple(text(f"ope.column_{name}") for name in ("estimator", "value", "remark"))
     rows = tuple((each.method, *_told(each)) for each in found.panel)
     # Said once, and not in each row.
-    common = next((each.note for each in found.panel if each.value is not None and each.note != _BIASED), None)
+    whys = (each.note for each in found.panel if each.value is not None and each.note is not None)
+    common = next((why for why in whys if why != _BIASED and why.key != _FORCED), None)
     note = found.agreement
     for more in (found.slope, None if common is None else text("ope.panel_note", why=common)):
         note = note if more is None else text("ope.then", first=note, second=more)

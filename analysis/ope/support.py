@@ -128,12 +128,7 @@ class Evidence:
         """Return the effective number of draws, and of rewarded ones: by unit where units have several draws."""
         if self.totals is None:
             return 0.0, 0.0
-        n, mean = self.totals.n, self.totals.mean
-        if self.totals.by_unit is None or self.totals.n_units == n:
-            square = np.diagonal(self.totals.moments.m2[0, 0]) + n * mean**2
-        else:
-            square = (self.totals.by_unit.sums[:, 1:] ** 2).sum(axis=0)
-        total = (n * mean) ** 2
+        total, square = (self.totals.n * self.totals.mean) ** 2, self.totals.squares
         found = np.divide(total, square, out=np.zeros(2), where=square > 0)
         return float(found[0]), float(found[1])
 

@@ -1,15 +1,19 @@
-"""Means of terms with their covariance, by unit: gathered block by block, added up, and of constant size.
+"""Means of terms with their covariance, by unit: gathered block by block, and added up.
 
 Where units have several draws, these depend on each other, so that a unit is what is counted: with S_u the sums of a
 unit's terms and n_u its draws, a mean is sum S_u / sum n_u, and its error comes from S_u - n_u * mean (a ratio of means
 over units). Only then does memory grow, with the number of units.
+
+Where each draw is of a unit above all before it, as where nothing says whose a draw is, no unit repeats, and it need
+not grow. Should some repeat after all when there were very many, groups of units are what is counted: those who come
+together by chance are as independent of each other as units are, and there are enough to know their spread to .3 %.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,11 +21,17 @@ import numpy as np
 from analysis.arrays import Floats, Ints, distinct
 from analysis.lifts.moments import Moments
 from analysis.ope.estimators.base import Estimator
+from analysis.ope.mixing import buckets
 
 _ONE_CELL = (1, 1)
 
-_MANY = 1 << 20
-"""So many places of units may wait to be made one."""
+_MANY = 1 << 18
+"""So many places of units may wait to be made one, and so many units that do not repeat are kept apart."""
+
+_N_GROUPS = 1 << 16
+"""More of those are put together in so many groups."""
+
+_SEED = 0x6172_6D6C_6966_7402
 
 _ROUNDING = 1e-13
 """A variance that is so small a share of what it is made of is what rounding left of none."""
@@ -31,11 +41,12 @@ _ROUNDING = 1e-13
 class UnitSums:
     """Sums of draws of `units` (u,): `columns` of (u,) each, first how many draws, then their terms.
 
-    A unit may have several places, until they are made one.
+    A unit may have several places, until they are made one. If they `are_groups`, units are groups of them.
     """
 
     units: Ints
     columns: tuple[Floats, ...]
+    are_groups: bool = False
 
     @classmethod
     def of(cls, terms: Sequence[Floats], unit: Ints) -> UnitSums:
@@ -44,19 +55,28 @@ class UnitSums:
 
     @classmethod
     def one(cls, parts: Sequence[UnitSums]) -> UnitSums:
-        """Return the sums of some parts, units ascending with one place each.
+        """Return the sums of some parts, units ascending with one place each; of groups, if some part has groups.
 
         >>> draws = UnitSums.of([np.array([1.0, 2.0, 4.0])], np.array([7, 9, 7]))
         >>> found = UnitSums.one([draws, draws])
         >>> found.units.tolist(), [each.tolist() for each in found.columns]
         ([7, 9], [[4.0, 2.0], [10.0, 4.0]])
         """
-        units, index = np.unique(np.concatenate([part.units for part in parts]), return_inverse=True)
-        columns = zip(*(part.columns for part in parts), strict=True)
-        return cls(units, tuple(_summed(np.concatenate(each), index, len(units)) for each in columns))
+        are_groups = any(part.are_groups for part in parts)
+        alike = [part.grouped for part in parts] if are_groups else parts
+        units, index = np.unique(np.concatenate([part.units for part in alike]), return_inverse=True)
+        columns = zip(*(part.columns for part in alike), strict=True)
+        return cls(units, tuple(_summed(np.concatenate(each), index, len(units)) for each in columns), are_groups)
 
     def __len__(self) -> int:
         return len(self.units)
+
+    @property
+    def grouped(self) -> UnitSums:
+        """The sums of groups of units, which a hash puts together: the same ones in every log."""
+        if self.are_groups:
+            return self
+        return replace(self, units=buckets(self.units, _N_GROUPS, _SEED), are_groups=True)
 
     @property
     def sums(self) -> Floats:
@@ -64,9 +84,46 @@ class UnitSums:
         return np.stack(self.columns, axis=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Ascent:
+    """How many of some units were each above all before it, from the `first` one to the `last`; whether all were."""
+
+    n: int
+    first: int
+    last: int
+    is_all: bool
+
+    @classmethod
+    def of(cls, unit: Ints) -> Ascent:
+        """Return the ascent of the units of draws (n,).
+
+        >>> Ascent.of(np.array([3, 5, 4, 8]))
+        Ascent(n=3, first=3, last=8, is_all=False)
+        """
+        return cls(0, 0, 0, is_all=True).over(unit)
+
+    def over(self, unit: Ints) -> Ascent:
+        """Return the ascent with more draws (n,)."""
+        if not len(unit):
+            return self
+        before = unit[:1] - 1 if not self.n else np.array([self.last])
+        highest = np.maximum.accumulate(np.concatenate([before, unit]))
+        n = int(np.count_nonzero(np.diff(highest)))
+        first = self.first if self.n else int(unit[0])
+        return Ascent(self.n + n, first, int(highest[-1]), self.is_all and n == len(unit))
+
+    def __add__(self, other: Ascent) -> Ascent:
+        """Return what is certain of both, where the other's units are not known any more."""
+        if not self.n:
+            return other
+        goes_on = other.first > self.last
+        n = self.n + other.n if goes_on else max(self.n, other.n)
+        return Ascent(n, self.first, max(self.last, other.last), self.is_all and other.is_all and goes_on)
+
+
 @dataclass(frozen=True)
 class Totals:
-    """The sums of m terms: `moments` of draws, and where units are named, `parts` of their sums.
+    """The sums of m terms: `moments` of draws, and where units are named, `parts` of their sums and their `ascent`.
 
     Parts become one only when they are many beside the first, so that adding block after block does not go through all
     units at every block, and so that there are never many more places than units.
@@ -74,6 +131,7 @@ class Totals:
 
     moments: Moments
     parts: tuple[UnitSums, ...] | None = None
+    ascent: Ascent | None = None
 
     @classmethod
     def of(cls, terms: Sequence[Floats], unit: Ints | None = None) -> Totals:
@@ -84,15 +142,19 @@ class Totals:
         >>> one.n, one.mean.tolist(), other.n_units, other.mean.tolist()
         (3, [2.0], 2, [2.0])
         """
-        return cls(_moments(terms), None if unit is None else (UnitSums.of(terms, unit),))
+        if unit is None:
+            return cls(_moments(terms))
+        return cls(_moments(terms), (UnitSums.of(terms, unit),), Ascent.of(unit))
 
     def __add__(self, other: Totals) -> Totals:
         moments = self.moments + other.moments
-        if self.parts is None or other.parts is None:
+        if self.parts is None or other.parts is None or self.ascent is None or other.ascent is None:
             return Totals(moments)
         first, *rest = parts = self.parts + other.parts
-        is_many = sum(map(len, rest)) > max(len(first), _MANY)
-        return Totals(moments, (UnitSums.one(parts),) if is_many else parts)
+        ascent = self.ascent + other.ascent if other.has_groups else self.ascent.over(other._units)
+        if sum(map(len, rest)) <= max(len(first), _MANY):
+            return Totals(moments, parts, ascent)
+        return Totals(moments, (_kept(UnitSums.one(parts), ascent),), ascent)
 
     @property
     def n(self) -> int:
@@ -101,13 +163,23 @@ class Totals:
 
     @cached_property
     def n_units(self) -> int:
-        """How many units they are of."""
-        return self.n if self.parts is None else len(distinct(np.concatenate([part.units for part in self.parts])))
+        """How many units they are of; where units repeat among groups, as many as were above all before them.
+
+        Those are all of them where units are numbered in the order in which they come, as doors number them.
+        """
+        if self.parts is None or self.ascent is None or self.ascent.is_all:
+            return self.n
+        return self.ascent.n if self.has_groups else len(distinct(self._units))
 
     @cached_property
     def by_unit(self) -> UnitSums | None:
-        """The sums of each unit, ascending, or None where each draw is of its own."""
+        """The sums of each unit or group of units, ascending, or None where each draw is of its own."""
         return None if self.parts is None else UnitSums.one(self.parts)
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether units were too many to be kept apart."""
+        return any(part.are_groups for part in self.parts or ())
 
     @property
     def mean(self) -> Floats:
@@ -123,15 +195,34 @@ class Totals:
             return np.asarray(self.moments.covariance[0, 0]) / self.n
         n, *sums = self.by_unit.columns
         off = np.stack([each - n * mean for each, mean in zip(sums, self.mean, strict=True)])
-        return np.asarray(off @ off.T) * (self.n_units / (self.n_units - 1)) / self.n**2
+        return np.asarray(off @ off.T) * (len(n) / (len(n) - 1)) / self.n**2
+
+    @cached_property
+    def squares(self) -> Floats:
+        """The sum over units of the squares of their sums, (m,); what groups add to it by chance is taken away."""
+        if self.n_units == self.n or self.by_unit is None:
+            return np.diagonal(self.moments.m2[0, 0]) + self.n * self.mean**2
+        found = np.array([each @ each for each in self.by_unit.columns[1:]])
+        if not self.by_unit.are_groups:
+            return found
+        return (found - (self.n * self.mean) ** 2 / _N_GROUPS) / (1 - 1 / _N_GROUPS)
+
+    @property
+    def _units(self) -> Ints:
+        return np.concatenate([part.units for part in self.parts or ()])
 
     def chosen(self, columns: Sequence[int]) -> Totals:
         """Return the totals of some terms."""
         places = [0, *(1 + column for column in columns)]
         parts = self.parts and tuple(
-            UnitSums(part.units, tuple(part.columns[place] for place in places)) for part in self.parts
+            replace(part, columns=tuple(part.columns[place] for place in places)) for part in self.parts
         )
-        return Totals(self.moments.columns(columns), parts)
+        return replace(self, moments=self.moments.columns(columns), parts=parts)
+
+
+def _kept(sums: UnitSums, ascent: Ascent) -> UnitSums:
+    """Return the sums that are kept of units: of groups, where none repeated so far and there are very many."""
+    return UnitSums.one([sums.grouped]) if ascent.is_all and len(sums) > _MANY else sums
 
 
 def standard_error(totals: Totals, estimator: Estimator) -> float:

@@ -81,7 +81,9 @@ def _decoded_union(kinds: Sequence[Any], data: Any) -> Any:  # noqa: ANN401 (as 
 
 
 def _decoded_fields(wanted: Any, data: Mapping[str, Any]) -> Any:  # noqa: ANN401 (as above)
-    return wanted(**{name: _decoded(hint, data[name]) for name, hint in _hints(wanted).items()})
+    # What a report was written without, from before there was such a part, is as if nobody gave it.
+    known = {name: hint for name, hint in _hints(wanted).items() if name in data}
+    return wanted(**{name: _decoded(hint, data[name]) for name, hint in known.items()})
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Pages from a report: one file of HTML without scripts, Markdown, and an index over several reports."""
+"""Pages from a report, or a part of one: HTML without scripts, Markdown, and an index over several reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis.document import Forest, Report, Timeline, Trajectory
+from analysis.document import Candidate, Forest, Report, Timeline, Trajectory
 from analysis.pages import charts, languages, overview, plots, spreadsheets, wording
 from analysis.pages.languages import Language
 from analysis.texts import Number, Text, amount, count, text
@@ -38,6 +38,24 @@ def to_markdown(report: Report, language: str = "en") -> str:
         InvalidRequest: there is no such language.
     """
     return _page("report.md.j2", language, is_html=False, report=report)
+
+
+def candidate_to_html(candidate: Candidate, language: str = "en") -> str:
+    """Return a part of a report as a page by itself, as `to_html` does.
+
+    Raises:
+        InvalidRequest: there is no such language.
+    """
+    return _page("candidate.html.j2", language, is_html=True, candidate=candidate)
+
+
+def candidate_to_cell(candidate: Candidate, language: str = "en") -> str:
+    """Return a part of a report as what a notebook shows of it: small tables without charts, the first one open.
+
+    Raises:
+        InvalidRequest: there is no such language.
+    """
+    return _page("candidate_cell.html.j2", language, is_html=True, candidate=candidate)
 
 
 def write(report: Report, directory: str | Path, language: str = "en") -> list[Path]:

@@ -66,11 +66,18 @@ def _sheets(report: Report) -> Iterator[tuple[str, Sequence[Line]]]:
             yield _file(*named, "over-time"), list(_trajectory(metric.over_time))
     if report.decisions is not None:
         yield "decisions.csv", _grid(report.decisions)
-    for number, grid in enumerate(report.sections, 1):
-        yield _file(f"section-{number}", grid.key), _grid(grid)
+    yield from _sections(report)
     for name, over_time in (("traffic.csv", report.traffic), ("allocation.csv", report.allocation)):
         if over_time is not None:
             yield name, list(_timeline(over_time))
+
+
+def _sections(report: Report) -> Iterator[tuple[str, Sequence[Line]]]:
+    for number, candidate in enumerate(report.candidates, 1):
+        for grid in candidate.grids:
+            yield _file(f"candidate-{number}", grid.key), _grid(grid)
+    for number, grid in enumerate(report.sections, 1):
+        yield _file(f"section-{number}", grid.key), _grid(grid)
 
 
 def _file(*parts: str) -> str:
@@ -115,8 +122,8 @@ def _said(found: Estimate) -> tuple[Value, ...]:
         found.low,
         found.high,
         found.p_value,
-        found.level,
-        found.family,
+        None if found.interval is None else found.level,
+        None if found.interval is None else found.family,
         str(found.method),
         str(found.estimand),
         found.validity.value,

@@ -15,7 +15,7 @@ from engine.errors import InvalidRequest
 from engine.experiments import Experiment, ExperimentState
 from engine.freezing import frozen
 from engine.learned import shown
-from engine.promotion import check_spoken_of
+from engine.promotion import check_reason, check_spoken_of, of_shadow
 from engine.proposals import Proposal
 from engine.records import Snapshot
 from engine.service.management import Management
@@ -23,12 +23,13 @@ from engine.storage import open_reader
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--shadow", "shadow", metavar="EXPERIMENT", help="That the shadow of this experiment serve, not a FILE.")
 @click.option("--log", type=click.Path(path_type=Path), help="The server's store, for a policy that learns.")
 @server_option
 @actor_option
 @reason_option
-def propose(*, file: Path, log: Path | None, server: str, actor: str, reason: str) -> None:
+def propose(*, file: Path | None, shadow: str | None, log: Path | None, server: str, actor: str, reason: str) -> None:
     """Freeze a changed definition of an experiment that runs, to be judged by the draws that are made from now on.
 
     A policy that learns is frozen with what the log so far teaches it.
@@ -37,10 +38,11 @@ def propose(*, file: Path, log: Path | None, server: str, actor: str, reason: st
     Examples:
       armlift policy propose home-offer-by-segment.yaml --reason "phones want less"
       armlift policy propose home-offer.yaml --log armlift-store --reason "explore less"
+      armlift policy propose --shadow home-offer --log armlift-store --reason "it looks better"
     """
-    declared = files.read(file)
+    check_reason(reason)
     with Management(server, actor) as management:
-        state = management.get(declared.experiment_id)
+        state, declared = _declared(management, file, shadow)
         check_spoken_of(state.experiment, declared)
         learned = _learned(state, declared, log)
         proposal = management.promotions.propose(declared, learned, state.etag, reason)
@@ -63,6 +65,21 @@ def withdraw(*, experiment: str, attempt: int, server: str, actor: str, reason: 
     with Management(server, actor) as management:
         proposal = management.promotions.withdraw(experiment, attempt, reason)
     click.echo(f"attempt {proposal.attempt} of {experiment} is withdrawn")
+
+
+def _declared(management: Management, file: Path | None, shadow: str | None) -> tuple[ExperimentState, Experiment]:
+    """Return an experiment as it is, and as it is to be.
+
+    Raises:
+        InvalidRequest: neither a file nor a shadow is named, or both are.
+    """
+    if (file is None) == (shadow is None):
+        raise InvalidRequest("name the FILE of a changed definition, or an experiment whose --shadow is to serve")
+    if file is not None:
+        declared = files.read(file)
+        return management.get(declared.experiment_id), declared
+    state = management.get(shadow or "")
+    return state, of_shadow(state.experiment)
 
 
 def _learned(state: ExperimentState, declared: Experiment, log: Path | None) -> Snapshot | None:

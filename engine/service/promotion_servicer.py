@@ -7,7 +7,7 @@ from armlift.v1.promotion_pb2_grpc import PromotionServiceServicer
 
 from engine.engine import Engine
 from engine.ports import Reader
-from engine.proposals import found
+from engine.promotion import kept
 from engine.service.definitions import from_state, to_experiment
 from engine.service.paging import page
 from engine.service.proposals import from_proposal, to_frozen
@@ -43,12 +43,9 @@ class PromotionServicer(PromotionServiceServicer):
     @answering
     async def GetProposal(self, message: contract.GetProposalRequest) -> contract.GetProposalResponse:
         """Read one proposal with the report that decided."""
-        name = message.experiment_id
-        self._engine.catalog.find(name)
-        proposal = found(self._reader.proposals(name), name, message.attempt)
-        named = proposal.settlement.evidence if proposal.settlement else ""
-        evidence = self._reader.evidence(name, named) if named else ""
-        return contract.GetProposalResponse(proposal=from_proposal(proposal), evidence=evidence)
+        self._engine.catalog.find(message.experiment_id)
+        filed = kept(self._reader, message.experiment_id, message.attempt)
+        return contract.GetProposalResponse(proposal=from_proposal(filed.proposal), evidence=filed.evidence)
 
     @answering
     async def PromoteProposal(self, message: contract.PromoteProposalRequest) -> contract.PromoteProposalResponse:

@@ -23,6 +23,7 @@ def to_proposal(message: contract.Proposal) -> Proposal:
         attempt=message.attempt,
         base_revision=message.base_revision,
         frozen_at=to_time(message.frozen_at),
+        frozen_node=message.frozen_node,
         frozen_seq=message.frozen_seq,
         actor=message.actor,
         reason=message.reason,
@@ -39,6 +40,7 @@ def from_proposal(proposal: Proposal) -> contract.Proposal:
         attempt=proposal.attempt,
         base_revision=proposal.base_revision,
         frozen_at=from_time(proposal.frozen_at),
+        frozen_node=proposal.frozen_node,
         frozen_seq=proposal.frozen_seq,
         actor=proposal.actor,
         reason=proposal.reason,
@@ -79,8 +81,14 @@ def _to_complete(message: contract.Proposal) -> Experiment:
 
 
 def _to_settlement(message: contract.Settlement) -> Settlement:
-    at = to_time(message.settled_at)
-    return Settlement(at, message.actor, message.reason, message.revision, message.epoch, message.evidence)
+    return Settlement(
+        at=to_time(message.settled_at),
+        actor=message.actor,
+        reason=message.reason,
+        revision=message.revision,
+        epoch=message.epoch,
+        evidence=message.evidence,
+    )
 
 
 def _from_settlement(settlement: Settlement) -> contract.Settlement:

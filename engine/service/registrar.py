@@ -207,7 +207,7 @@ class Registrar:
         """
         name = experiment.experiment_id
         before, attempt = self._state(name), promotion.next_attempt(self._reader.proposals(name))
-        freezing = promotion.Freezing(experiment, learned, self._reader.last_seq(), attempt)
+        freezing = promotion.Freezing(experiment, learned, self._reader.node_id, self._reader.last_seq(), attempt)
         proposal, state, change = promotion.propose(before, freezing, etag, self._author(signed))
         self._check_neighbours(replace(before, experiment=proposal.experiment))
         await self._save(before, state, change, Filed(proposal, learned))

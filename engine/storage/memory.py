@@ -257,17 +257,17 @@ class MemoryStore(MemoryRegistry):
         return dict(zip(COLUMNS[table], to_row(entry), strict=True)) | {"assignment_seq": seq}
 
     def _rows_of(self, table: str, experiment_id: str) -> list[Entry]:
-        assignments = list(_of_type(Assignment, self._log))
         state = self._states.get(experiment_id)
         metrics = state.experiment.outcomes if state else frozenset()
+        assignments = _of_type(Assignment, self._log)
         own = [row for row in assignments if not experiment_id or row.experiment_id == experiment_id]
         keys = {(row.assignment_id, row.slot) for row in own}
         exposures = _of_type(Exposure, self._log)
-        outcomes = _of_type(Outcome, self._log)
         chosen: dict[str, Iterable[Entry]] = {
             "assignments": own,
             "exposures": (row for row in exposures if not experiment_id or (row.assignment_id, row.slot) in keys),
-            "outcomes": (row for row in outcomes if not experiment_id or row.metric in metrics),
+            "outcomes": (row for row in _of_type(Outcome, self._log) if not experiment_id or row.metric in metrics),
+            "erasures": _of_type(Erasure, self._log),
         }
         return list(chosen[table])
 

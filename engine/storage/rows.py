@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from armlift.log.v1 import records_pb2 as log
 from armlift.v1 import reason_pb2
+from google.protobuf.message import DecodeError
 
 from engine.clock import from_micros, to_micros
+from engine.errors import StoreUnavailable
 from engine.records import (
     Assignment,
     ContextValue,
@@ -44,6 +46,8 @@ _SOURCES = {source: log.Source.Value(f"SOURCE_{source.name}") for source in Sour
 _SOURCE_OF = {number: source for source, number in _SOURCES.items()}
 _GROUP_WORDS = {group: group.value for group in Group}
 _GROUP_OF = {word: group for group, word in _GROUP_WORDS.items()}
+_NO_ENTRY = DecodeError, LookupError, ValueError, OverflowError
+"""What reading a record raises that is none: it is no message, or names what there is not, or no time."""
 
 
 Kind = Literal["number", "text", "flag"]
@@ -53,12 +57,18 @@ Kind = Literal["number", "text", "flag"]
 def from_record(table: str, record: bytes, unit_id: str) -> Entry:
     """Return the entry of a table's record; `unit_id` is empty for a forgotten unit.
 
+    Raises:
+        StoreUnavailable: the record is damaged.
+
     >>> from engine.clock import EPOCH
     >>> met = Exposure("00" * 16, EPOCH, EPOCH)
     >>> from_record("exposures", exposure_to_record(met).SerializeToString(), "") == met
     True
     """
-    return _READERS[table](record, unit_id)
+    try:
+        return _READERS[table](record, unit_id)
+    except _NO_ENTRY as error:
+        raise _damaged(table) from error
 
 
 def from_found(found: tuple[int, str, bytes, str | None]) -> Entry:
@@ -72,7 +82,15 @@ def outline_from_found(found: tuple[int, str, bytes, str | None]) -> Entry:
     _, table, record, unit_id = found
     if table != "assignments":
         return from_record(table, record, unit_id or "")
-    return Assignment(**_outlined(log.AssignmentRecord.FromString(record), unit_id or ""))
+    try:
+        return Assignment(**_outlined(log.AssignmentRecord.FromString(record), unit_id or ""))
+    except _NO_ENTRY as error:
+        raise _damaged(table) from error
+
+
+def _damaged(table: str) -> StoreUnavailable:
+    doctor = "`armlift doctor propensities` names those of assignments"
+    return StoreUnavailable(f"a record in the log's {table} is damaged: restore the log from a backup; {doctor}")
 
 
 def assignment_to_record(entry: Assignment) -> log.AssignmentRecord:
@@ -187,7 +205,7 @@ def context_values(records: Iterable[bytes], kinds: Mapping[str, Kind]) -> dict[
     columns: dict[str, list[ContextValue | None]] = {name: [] for name in kinds}
     wanted = [(name, kinds[name], columns[name].append) for name in kinds]
     for record in records:
-        context = log.AssignmentRecord.FromString(record).context
+        context = _message(record).context
         for name, kind, append in wanted:
             # Asking a map for what it lacks would make it, and this order of questions is the quickest one.
             append(getattr(context[name], kind) if name in context and context[name].HasField(kind) else None)
@@ -196,8 +214,15 @@ def context_values(records: Iterable[bytes], kinds: Mapping[str, Kind]) -> dict[
 
 def shadow_of(record: bytes) -> tuple[int, tuple[str, ...], tuple[int, ...]]:
     """Return seq, eligible variants and the shadow's weights of an assignment's record, empty where it has none."""
-    message = log.AssignmentRecord.FromString(record)
+    message = _message(record)
     return message.seq, tuple(message.eligible), tuple(message.shadow_distribution)
+
+
+def _message(record: bytes) -> log.AssignmentRecord:
+    try:
+        return log.AssignmentRecord.FromString(record)
+    except DecodeError as error:
+        raise _damaged("assignments") from error
 
 
 def scrubbed(record: bytes) -> bytes:

@@ -107,6 +107,7 @@ DERIVED: Mapping[str, Mapping[str, type]] = {
     "assignments": {},
     "exposures": {"assignment_seq": int},
     "outcomes": {"assignment_seq": int},
+    "erasures": {},
 }
 """Columns that a reader can be asked for beside those of the tables, which are found by matching.
 

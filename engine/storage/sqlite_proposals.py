@@ -116,11 +116,13 @@ def _state_row(learned: Snapshot) -> tuple[object, ...]:
 
 
 class ProposalReader(OpenedStore):
-    """What a reader can be asked about proposals."""
+    """What a reader can be asked about proposals: all of them were frozen on the log of its one node."""
+
+    node_id: str
 
     def proposals(self, experiment_id: str) -> list[Proposal]:
         """Return what was proposed for an experiment, by attempt."""
-        return [_proposal(found) for found in self._all(_PROPOSALS, (experiment_id,))]
+        return [_proposal(found, self.node_id) for found in self._all(_PROPOSALS, (experiment_id,))]
 
     def frozen(self, experiment_id: str, hash: str) -> Snapshot | None:
         """Return what the policy of a proposal knew, or None."""
@@ -133,13 +135,14 @@ class ProposalReader(OpenedStore):
         return str(found[0][0]) if found else ""
 
 
-def _proposal(found: tuple[Any, ...]) -> Proposal:
+def _proposal(found: tuple[Any, ...], node_id: str) -> Proposal:
     text, attempt, base_revision, frozen_at, frozen_seq, actor, reason, snapshot, standing, *settled = found
     return Proposal(
         experiment=files.load(text),
         attempt=attempt,
         base_revision=base_revision,
         frozen_at=from_micros(frozen_at),
+        frozen_node=node_id,
         frozen_seq=frozen_seq,
         actor=actor,
         reason=reason,

@@ -179,7 +179,7 @@ class SqliteReader(RegistryReader, ProposalReader, UnitReader):
 
     def _rows_of(self, table: str, experiment_id: str) -> tuple[str, str, tuple[str, ...]]:
         """Return the tables, the condition and its arguments that choose the rows of an experiment, or all of them."""
-        if not experiment_id:
+        if not experiment_id or table == "erasures":
             return table, "", ()
         if table == "assignments":
             return table, "AND experiment_id = ?", (experiment_id,)

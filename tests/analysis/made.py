@@ -7,6 +7,7 @@ import math
 from analysis.deciding.verdict import verdict
 from analysis.document import (
     Band,
+    Candidate,
     Check,
     Count,
     Definition,
@@ -172,6 +173,7 @@ def report(**changes):
         "decisions": GRID,
         "sections": (GRID,),
         "primary": "order",
+        "candidates": (Candidate(text("ope.candidate.promotion"), said, (GRID,)),),
         "history": (Step(STARTS[-1], EVIL, "conclude", EVIL),),
     }
     return Report(**(fields | changes))

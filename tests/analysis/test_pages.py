@@ -50,7 +50,7 @@ def test_a_page_of_any_language_runs_nothing_and_names_its_language(page):
 
 def test_every_chart_is_xml_with_a_title_a_description_and_letters(page):
     charts = re.findall(r"<svg.*?</svg>", page[0], flags=re.DOTALL)
-    assert len(charts) == 9
+    assert len(charts) == 10
     for chart in charts:
         tree = ET.fromstring(chart)
         assert tree.find(f"{SVG}title").text
@@ -124,6 +124,7 @@ def test_every_table_is_a_spreadsheet_with_all_digits():
         "metric-1-order-segments.csv",
         "metric-1-order-over-time.csv",
         "decisions.csv",
+        "candidate-1-segments.csv",
         "section-1-segments.csv",
         "traffic.csv",
         "allocation.csv",

@@ -109,7 +109,7 @@ def lived(new_log, rates, n: int, *, control_share: float = 0.5, is_promoted: bo
     for number in range(50):
         visit(log, f"before {number}", number / 50, 0.3, rng)
     if is_promoted:
-        promoted(log, bandit(control_share, prior_beta=2.0))
+        updated(log, bandit(control_share, prior_beta=2.0))
     for number in range(n):
         visit(log, f"after {number}", 10 + number / n, rates, rng)
     log.end(60)
@@ -123,10 +123,10 @@ def visit(log, unit, at, rates, rng) -> None:
         log.observe(row, "click", at + 0.01)
 
 
-def promoted(log, experiment: Experiment) -> None:
+def updated(log, experiment: Experiment, action: str = "promote") -> None:
     before = log.state.etag
     log.state, change = lifecycle.update(log.state, experiment, before, Author("kim", "evidence", EPOCH))
-    log.store.save(log.state, replace(change, action="promote"), before)
+    log.store.save(log.state, replace(change, action=action), before)
 
 
 def test_the_control_group_confirms_contradicts_or_does_not_know_yet(new_log) -> None:
@@ -155,9 +155,23 @@ def test_without_a_control_share_it_is_not_evaluable_and_without_a_promotion_the
     assert confirmation(lived(new_log, 0.3, 40, is_promoted=False).store, "hero") is None
 
 
+def test_what_another_definition_brings_later_neither_confirms_nor_contradicts(new_log) -> None:
+    """What was promoted is 40 points better than the control; what somebody put in its place is 40 points worse."""
+    log, rng = lived(new_log, {"policy": 0.6, "control": 0.2}, 600), np.random.default_rng(8)
+    updated(log, bandit(prior_beta=3.0), "update")
+    before = confirmation(log.store, "hero")
+    for number in range(600):
+        visit(log, f"later {number}", 70 + number / 600, {"policy": 0.2, "control": 0.6}, rng)
+    log.end(90)
+    after = confirmation(log.store, "hero")
+    assert after.word is Word.BETTER
+    assert after.estimate == before.estimate
+    assert str(after.sentence).endswith(" Since epoch 3 another definition serves, which is not counted.")
+
+
 def test_the_latest_of_two_promotions_counts(new_log) -> None:
     log = lived(new_log, {"policy": 0.6, "control": 0.2}, 600)
-    promoted(log, bandit(prior_beta=3.0))
+    updated(log, bandit(prior_beta=3.0))
     assert "since epoch 3" in str(confirmation(log.store, "hero").sentence)
-    promoted(log, define(replace(bandit(), policy=FixedSpec())))
+    updated(log, define(replace(bandit(), policy=FixedSpec())))
     assert "no control share" in str(confirmation(log.store, "hero").sentence)

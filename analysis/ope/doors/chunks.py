@@ -16,6 +16,23 @@ from analysis.arrays import Flags, Floats, Ints, Texts
 from analysis.ope.doors.leaving_out import LeftOut, Why
 from engine.errors import InvalidRequest
 
+_BETWEEN = ",;\t"
+"""What may stand between the cells of a CSV file."""
+
+_FLAGS = {"true": 1.0, "false": 0.0}
+"""Flags as libraries and databases write them."""
+
+
+class Rows(Protocol):
+    """What reads the rows of a CSV file."""
+
+    @property
+    def line_num(self) -> int:
+        """How many lines were read."""
+
+    def __next__(self) -> list[str]:
+        """Return the next row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -53,8 +70,10 @@ class Source(Protocol):
 class CsvSource:
     """A CSV file with a header, of which one chunk is in memory at a time. Line 1 is the header's.
 
+    Cells are separated by commas, semicolons or tabs, whichever makes most columns of the header.
+
     Raises:
-        InvalidRequest: there is no such file, or it is empty.
+        InvalidRequest: there is no such file, or it has no header.
     """
 
     path: Path
@@ -63,20 +82,27 @@ class CsvSource:
         if not self.path.is_file():
             raise InvalidRequest(f"there is no file {self.path}: give the path of a CSV file with a header")
         if not self.names:
-            raise InvalidRequest(f"{self.path} is empty: its first line must name its columns")
+            raise InvalidRequest(f"{self.path} has no header: its first line must name its columns")
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of its columns."""
+        return self._header(self._mark)
+
+    @property
+    def _mark(self) -> str:
+        return max(_BETWEEN, key=lambda mark: len(self._header(mark)))
+
+    def _header(self, mark: str) -> tuple[str, ...]:
         with self._opened() as file:
-            return tuple(next(csv.reader(file), ()))
+            return tuple(next(csv.reader(file, delimiter=mark), ()))
 
     def chunks(self, wanted: Sequence[str], n: int, left_out: LeftOut) -> Iterator[Chunk]:
         """Yield some columns, `n` rows at a time; a line with more or fewer cells than the header is left out."""
         names = self.names
         places = [names.index(name) for name in wanted]
         with self._opened() as file:
-            rows = _rows(file, len(names), left_out)
+            rows = _rows(csv.reader(file, delimiter=self._mark), len(names), left_out)
             while part := list(islice(rows, n)):
                 lines, cells = zip(*part, strict=True)
                 columns = list(zip(*cells, strict=True))
@@ -88,9 +114,8 @@ class CsvSource:
         return self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _rows(file: TextIO, n_cells: int, left_out: LeftOut) -> Iterator[tuple[int, list[str]]]:
-    """Yield the lines after the header that have all their cells, each with its number."""
-    reader = csv.reader(file)
+def _rows(reader: Rows, n_cells: int, left_out: LeftOut) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows after the header that have all their cells, each with the number of its first line."""
     next(reader)
     while True:
         line = reader.line_num + 1
@@ -104,7 +129,9 @@ def _rows(file: TextIO, n_cells: int, left_out: LeftOut) -> Iterator[tuple[int, 
         if len(cells) == n_cells and not _has_bytes("".join(cells)):
             yield line, cells
         elif cells:
-            left_out.add(Why.BROKEN, line)
+            # A quote that nothing closes takes in all lines up to the next one.
+            for each in range(line, reader.line_num + 1):
+                left_out.add(Why.BROKEN, each)
 
 
 def _has_bytes(text: str) -> bool:
@@ -119,14 +146,18 @@ def _column(cells: Sequence[object]) -> Texts:
 
 @dataclass(frozen=True, slots=True)
 class FrameSource:
-    """A data frame, eager or lazy. Rows are numbered from 1."""
+    """A data frame, eager or lazy. Rows are numbered from 1.
+
+    Raises:
+        InvalidRequest: it is none, or two columns have one name.
+    """
 
     frame: Any
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of its columns."""
-        return tuple(_lazy(self.frame).collect_schema().names())
+        """The names of its columns that are texts: no other can be declared."""
+        return tuple(name for name in _lazy(self.frame).collect_schema().names() if isinstance(name, str))
 
     def chunks(self, wanted: Sequence[str], n: int, left_out: LeftOut) -> Iterator[Chunk]:
         """Yield some columns, `n` rows at a time."""
@@ -134,8 +165,15 @@ class FrameSource:
         table = _lazy(self.frame).select(*dict.fromkeys(wanted)).collect()
         for first in range(0, len(table), n):
             part = table[first : first + n]
-            columns = {name: _column(part[name].to_list()) for name in dict.fromkeys(wanted)}
+            columns = {name: _series(part[name]) for name in dict.fromkeys(wanted)}
             yield Chunk(np.arange(first, first + len(part)) + 1, columns)
+
+
+def _series(series: nw.Series[Any]) -> Texts:
+    found = _column(series.to_list())
+    # Frames have several ways to say that nothing is there, some of which cannot even be compared.
+    found[series.is_null().to_numpy()] = None
+    return found
 
 
 def _lazy(frame: Any) -> nw.LazyFrame[Any]:  # noqa: ANN401 (any native frame)
@@ -145,6 +183,8 @@ def _lazy(frame: Any) -> nw.LazyFrame[Any]:  # noqa: ANN401 (any native frame)
         raise InvalidRequest(
             f"a table is a CSV file or a data frame that narwhals reads, and this is none: {error}"
         ) from error
+    except nw.exceptions.DuplicateError as error:
+        raise InvalidRequest(f"give each column of the frame a name of its own: {error}") from error
     return lazy
 
 
@@ -154,10 +194,10 @@ def source_of(table: Any) -> Source:  # noqa: ANN401 (a path, or any native fram
 
 
 def numbers(cells: Texts) -> Floats:
-    """Return cells as numbers, (n,), NaN where there is none.
+    """Return cells as numbers, (n,), NaN where there is none; flags are 1 and 0.
 
-    >>> numbers(np.array(["1.5", "", "yes", None, True], object)).tolist()
-    [1.5, nan, nan, nan, 1.0]
+    >>> numbers(np.array(["1.5", "", "yes", None, True, "False"], object)).tolist()
+    [1.5, nan, nan, nan, 1.0, 0.0]
     """
     try:
         return np.asarray(cells.astype(np.float64))
@@ -169,7 +209,7 @@ def _number(cell: object) -> float:
     try:
         return float(cell)  # type: ignore[arg-type]  # what is no number raises
     except (TypeError, ValueError):
-        return float("nan")
+        return _FLAGS.get(str(cell).lower(), float("nan"))
 
 
 def words(cells: Texts) -> list[str | None]:

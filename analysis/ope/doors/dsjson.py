@@ -60,8 +60,8 @@ def read(
 ) -> Iterator[Logged]:
     """Yield the draws of a file in blocks of some `n`. VW does not say who drew them: an adaptive log, unless told.
 
-    Variants are those of `_multi` in its order, called by their `_tag` where these are the same in all lines. Fields of
-    the context are called "namespace.feature". The file is read twice: first for its `shape`, if that is not given. A
+    Variants are those of `_multi`, called by their `_tag` where one line has all that there are, else by their places in
+    the line. Fields of the context are called "namespace.feature". The file is read twice: first for its `shape`, if that is not given. A
     row is its line's number; of slates, a thousand times that and the place of its slot.
 
     Raises:
@@ -69,6 +69,7 @@ def read(
     """
     lines, how = _Numbered.of(Path(path)), reading or Reading()
     known = shape or Shape.of(_rows(lines, how, LeftOut()))
+    how = replace(how, variants=known.named)
     left_out = LeftOut()
     gathering = Gathering(known, collection or Collection(), partial(_ask, lines, how))
     return blocks(_rows(lines, how, left_out), gathering, left_out, n)

@@ -101,7 +101,7 @@ class LeftOut:
 
     def said(self) -> str:
         """Return it as an end of a sentence, or that there was nothing."""
-        each = [f"{count.n} {count.what}" for count in self.counts()]
+        each = [f"{count.what}: {count.n}" for count in self.counts()]
         return f"left out were {'; '.join(each)}" if each else "there are no lines"
 
 
@@ -179,7 +179,9 @@ def distribution_of(values: object) -> tuple[float, ...]:
 
 def are_wrong(propensity: Floats, p: Floats) -> Flags:
     """Return which propensities are not in (0, 1], or not what their distributions have, `p`; (n,) each."""
-    return ~((propensity > 0) & (propensity <= 1) & (np.abs(p - propensity) <= SAME * propensity))
+    is_one = (propensity > 0) & (propensity <= 1)
+    with np.errstate(invalid="ignore"):
+        return ~(is_one & (np.abs(p - propensity) <= SAME * propensity))
 
 
 def divided(rows: Floats) -> tuple[Floats, Flags]:

@@ -39,6 +39,10 @@ class Row:
     logger: int = 0
 
 
+_FEW = 1_000
+"""Where rows have so many more names than one of them, these are other variants each time, and not kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What all blocks of a log have alike: its variants, whether it has whole distributions, its context's fields."""
@@ -52,23 +56,35 @@ class Shape:
     def of(cls, rows: Iterable[Row]) -> Shape:
         """Return the shape of some rows, which are all gone through.
 
-        Variants are called by their names where all rows have the same ones, else they are places: 1, 2 and so on.
+        Variants are called by their names where some row has all that there are, as where a few could not be drawn
+        everywhere. Else they are places, 1, 2 and so on, as of candidates, which are others in each request.
         """
-        names: tuple[str, ...] | None = None
-        k, is_alike, is_whole = 0, True, True
+        longest: tuple[str, ...] = ()
+        names: set[str] = set()
+        is_whole = True
         is_text: dict[str, bool] = {}
         for row in rows:
-            is_alike &= names in (None, row.names)
-            names, k = row.names, max(k, len(row.names))
+            longest = max(longest, row.names, key=len)
+            if len(names) <= len(longest) + _FEW:
+                names.update(row.names)
             is_whole &= row.probabilities is not None
             for name, value in row.context.items():
                 is_text[name] = is_text.get(name, False) or isinstance(value, str)
         return cls(
-            names if names and is_alike else tuple(str(place + 1) for place in range(k)),
+            longest if len(names) == len(longest) else _places(len(longest)),
             is_whole,
             tuple(sorted(name for name, it_is in is_text.items() if not it_is)),
             tuple(sorted(name for name, it_is in is_text.items() if it_is)),
         )
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names by which variants are told, none where they are told by their places."""
+        return () if self.variants == _places(len(self.variants)) else self.variants
+
+
+def _places(k: int) -> tuple[str, ...]:
+    return tuple(str(place + 1) for place in range(k))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ P, ELIGIBLE, NUMBER, TEXT = "p.", "eligible.", "number.", "text."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """What times are counted from."""
 
+PROPENSITY = "propensity"
+"""The column of the propensity, unless another is declared."""
+
 _NEVER = np.iinfo(np.int64).min
 """A time, or a whole number, that cannot be read."""
 
@@ -30,22 +33,24 @@ _LARGEST_WHOLE = 1 << 53
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column of a table is what. The first three must be there, the others are left empty where there is none.
+    """Which column of a table is what. Variant and reward must be there, others are left empty where there is none.
 
-    `probabilities` has the column of each variant's probability by its name, `eligible` that of whether it could be
-    drawn (1 or 0). Times in `at` are microseconds since the Unix epoch, or ISO 8601. Rows with the same `slate` that
-    follow each other fill one answer. `numbers` and `texts` are fields of the context: flags are numbers.
+    `probabilities` has the column of each variant's probability by its name, or a number: where all draws had the same
+    chances, as in a test, these are `{"a": 0.5, "b": 0.5}`. Where they are declared, the table need not have the
+    propensity as well. `eligible` has the column of whether a variant could be drawn (1 or 0). Times in `at` are
+    microseconds since the Unix epoch, or ISO 8601. Rows with the same `slate` that follow each other fill one answer.
+    `numbers` and `texts` are fields of the context: flags are numbers.
     """
 
     variant: str = "variant"
     reward: str = "reward"
-    propensity: str = "propensity"
+    propensity: str = PROPENSITY
     unit: str = ""
     at: str = ""
     slate: str = ""
     slot: str = ""
     logger: str = ""
-    probabilities: Mapping[str, str] = field(default_factory=dict)
+    probabilities: Mapping[str, str | float] = field(default_factory=dict)
     eligible: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -65,7 +70,18 @@ class Columns:
         """The columns that are read, each once."""
         single = (self.variant, self.reward, self.propensity, self.unit, self.at, self.slate, self.slot, self.logger)
         groups = (self.probabilities, self.eligible, self.numbers, self.texts)
-        return tuple(dict.fromkeys([*filter(None, single), *(name for group in groups for name in group.values())]))
+        found = [*filter(None, single), *(name for group in groups for name in group.values())]
+        return tuple(dict.fromkeys(name for name in found if isinstance(name, str)))
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all draws had the same distribution over the same variants.
+
+        >>> Columns(probabilities={"a": 0.25, "b": 0.75}).is_fixed, Columns().is_fixed
+        (True, False)
+        """
+        known = self.probabilities.values()
+        return bool(known) and not self.eligible and not any(isinstance(each, str) for each in known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,7 @@ class Reader:
 
     def _log(self, chunk: Chunk, cells: _Cells) -> Logged:
         has_sets = bool(self.columns.probabilities or self.columns.eligible)
+        of_each = np.zeros(len(chunk), np.int64) if self.columns.is_fixed else np.arange(len(chunk))
         return Logged(
             variants=self.variants,
             variant=cells.variant,
@@ -136,8 +153,8 @@ class Reader:
             numbers=tuple(self.columns.numbers),
             texts=tuple(self.columns.texts),
             words=tuple(self._coding(name).words for name in self.columns.texts),
-            pattern=np.arange(len(chunk)) if has_sets else None,
-            patterns=cells.patterns if self.columns.probabilities else None,
+            pattern=of_each if has_sets else None,
+            patterns=cells.patterns[: of_each.max(initial=0) + 1] if self.columns.probabilities else None,
             eligible=cells.eligible if self.columns.eligible else None,
         )
 
@@ -145,13 +162,14 @@ class Reader:
         names = words(chunk.columns[self.columns.variant])
         places = {name: place for place, name in enumerate(self.variants)}
         variant = np.array([-1 if name is None else places.get(name, -1) for name in names], np.int64)
-        propensity = numbers(chunk.columns[self.columns.propensity])
         patterns, is_one = self._patterns(chunk)
+        p = patterns[np.arange(len(chunk)), variant]
+        propensity = numbers(chunk.columns[self.columns.propensity]) if self.columns.propensity else p
         return _Cells(
             variant=variant,
             reward=numbers(chunk.columns[self.columns.reward]),
             propensity=propensity,
-            p=patterns[np.arange(len(chunk)), variant] if self.columns.probabilities else propensity,
+            p=p if self.columns.probabilities else propensity,
             at=_times(chunk.columns[self.columns.at]) if self.columns.at else chunk.lines,
             slot=_wholes(chunk, self.columns.slot),
             logger=_wholes(chunk, self.columns.logger),
@@ -171,8 +189,8 @@ class Reader:
             return np.ones((len(chunk), len(self.variants)), np.bool_)
         return np.asarray(self._table(chunk, self.columns.eligible) > 0)
 
-    def _table(self, chunk: Chunk, columns: Mapping[str, str]) -> Floats:
-        return np.stack([numbers(chunk.columns[columns[name]]) for name in self.variants], axis=1)
+    def _table(self, chunk: Chunk, columns: Mapping[str, str | float]) -> Floats:
+        return np.stack([_numbers(chunk, columns[name]) for name in self.variants], axis=1)
 
     def _context(self, chunk: Chunk) -> Context:
         n = len(chunk)
@@ -185,6 +203,11 @@ class Reader:
 
     def _coding(self, name: str) -> Coding:
         return self.codings.setdefault(name, Coding())
+
+
+def _numbers(chunk: Chunk, what: str | float) -> Floats:
+    """Return a column's numbers, or one number for all rows, (n,)."""
+    return numbers(chunk.columns[what]) if isinstance(what, str) else np.full(len(chunk), what, np.float64)
 
 
 def _finite(found: Floats) -> Floats:
@@ -206,7 +229,7 @@ def _wholes(chunk: Chunk, column: str) -> Ints:
 
 def _times(cells: Texts) -> Ints:
     """Return times in microseconds, (n,)."""
-    return np.array([_time(cell) for cell in cells.tolist()], np.int64)
+    return np.array([_NEVER if cell is None else _time(cell) for cell in cells.tolist()], np.int64)
 
 
 def _time(cell: object) -> int:

@@ -18,13 +18,18 @@ import numpy as np
 
 from analysis.arrays import Floats, Texts
 from analysis.ope.doors.chunks import Source, source_of, words
-from analysis.ope.doors.leaving_out import LeftOut
+from analysis.ope.doors.leaving_out import LeftOut, divided
 from analysis.ope.doors.lines import parts, write_lines
-from analysis.ope.doors.table_rows import ELIGIBLE, NUMBER, TEXT, Columns, P, Reader, whole_slates
+from analysis.ope.doors.table_rows import ELIGIBLE, NUMBER, PROPENSITY, TEXT, Columns, P, Reader, whole_slates
 from analysis.ope.logged import BLOCK, Collection, Logged
 from engine.errors import InvalidRequest
 
 __all__ = ["Columns", "read", "to_columns", "write"]
+
+_TODO = (
+    "declare the column that has it, or where all draws had the same chances, as in a test, "
+    "declare these: Columns(probabilities={'a': 0.5, 'b': 0.5})"
+)
 
 _OWN = ("unit", "at", "slate", "slot", "logger", "row")
 
@@ -41,25 +46,62 @@ def read(
 
     `variants` are the names of all that could be drawn, in their order; without them, those of the distributions or
     eligible sets, or all that a first pass finds in the column. Without `columns`, the table is one that `write` made.
+    Where all draws had the same declared probabilities, their policy did not learn, unless `collection` says more.
 
     Raises:
-        InvalidRequest: it is no table, a declared column is not there, or no row is a draw.
+        InvalidRequest: it is no table, a declared column is not there or there twice, declared numbers are no
+            distribution, or no row is a draw.
+
+    An A/B test has no column of propensities: both variants are declared as even.
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"group": ["a", "b", "b"], "bought": [0, 1, 1]})
+    >>> test = Columns(variant="group", reward="bought", probabilities={"a": 0.5, "b": 0.5})
+    >>> (log,) = read(frame, test)
+    >>> log.propensity.tolist(), log.probabilities.tolist()[0]
+    ([0.5, 0.5, 0.5], [0.5, 0.5])
     """
     source = source_of(table)
-    declared = columns or Columns.written(source.names)
+    declared = _declared(columns or Columns.written(source.names), source.names)
     _check(source, declared)
     names = tuple(variants) or tuple(declared.probabilities) or tuple(declared.eligible) or _found(source, declared, n)
     for what in (declared.probabilities, declared.eligible):
         if what and set(what) != set(names):
             raise InvalidRequest(f"columns are declared for {', '.join(what)}, and the variants are {', '.join(names)}")
-    return _blocks(source, Reader(declared, names, collection or Collection()), n)
+    return _blocks(source, Reader(declared, names, collection or _collection(declared)), n)
+
+
+def _declared(columns: Columns, there: Sequence[str]) -> Columns:
+    """Return columns without that of the propensity, where it is not there and the distribution has it."""
+    has_own = not columns.probabilities or columns.propensity != PROPENSITY or PROPENSITY in there
+    return columns if has_own else replace(columns, propensity="")
+
+
+def _collection(columns: Columns) -> Collection:
+    if not columns.is_fixed:
+        return Collection()
+    return Collection(is_adaptive=False, least=min(map(float, columns.probabilities.values())) or None)
 
 
 def _check(source: Source, columns: Columns) -> None:
     there = source.names
-    missing = [name for name in columns.wanted if name not in there]
-    if missing:
-        raise InvalidRequest(f"the table has no column {missing[0]!r}: its columns are {', '.join(there)}")
+    for name in columns.wanted:
+        if there.count(name) > 1:
+            raise InvalidRequest(f"the table has {there.count(name)} columns {name!r}: give each a name of its own")
+        if name not in there:
+            raise InvalidRequest(_missing(name, there, is_propensity=name == columns.propensity))
+    if not (columns.propensity or columns.probabilities):
+        raise InvalidRequest(f"no propensity is declared: {_TODO}")
+    if columns.is_fixed:
+        _, is_one = divided(np.array([list(columns.probabilities.values())], np.float64))
+        if not is_one.all():
+            said = ", ".join(f"{name} {share:g}" for name, share in columns.probabilities.items())
+            raise InvalidRequest(f"the declared probabilities are {said}: they must be 0 or more, and sum to 1")
+
+
+def _missing(name: str, there: Sequence[str], *, is_propensity: bool) -> str:
+    said = f"the table has no column {name!r}: its columns are {', '.join(map(repr, there))}"
+    return f"{said}; {_TODO}" if is_propensity else said
 
 
 def _found(source: Source, columns: Columns, n: int) -> tuple[str, ...]:

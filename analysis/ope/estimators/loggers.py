@@ -41,6 +41,11 @@ def balanced(log: Logged, probabilities: Floats, shares: Floats | None = None) -
 
     Raises:
         InvalidRequest: a draw's own logger does not give it the logged propensity.
+
+    >>> log = Logged.of(("a", "b"), np.array([0, 1]), np.array([1.0, 0.0]), np.array([0.1, 0.5]))
+    >>> log = replace(log, logger=np.array([0, 1]))
+    >>> balanced(log, np.array([[0.1, 0.5], [0.9, 0.5]])).propensity.tolist()
+    [0.3, 0.7]
     """
     n, n_loggers = probabilities.shape
     _check(log, probabilities[np.arange(n), log.logger])
@@ -62,6 +67,14 @@ def with_control_share(log: Logged, policy: Floats, share: float, control: int) 
 
     Raises:
         InvalidRequest: one of the groups is not in the log, or the policy does not give a draw its logged propensity.
+
+    A fifth of the units always gets the control, a; the policy hardly ever draws it:
+
+    >>> log = Logged.of(("a", "b"), np.array([1, 0]), np.array([1.0, 0.0]), np.array([0.99, 1.0]))
+    >>> log = replace(log, logger=np.array([0, 1]))
+    >>> found = with_control_share(log, np.tile([0.01, 0.99], (2, 1)), share=0.2, control=0)
+    >>> found.propensity.round(3).tolist()
+    [0.792, 0.208]
     """
     if set(distinct(log.logger).tolist()) != {0, 1}:
         raise InvalidRequest("a log with a control share has draws of loggers 0 and 1: read it with its control group")
@@ -91,7 +104,17 @@ def _check(log: Logged, own: Floats) -> None:
 
 @dataclass(slots=True)
 class ByLogger:
-    """Gathers one estimator by logger, block by block; those of two logs add up."""
+    """Gathers one estimator by logger, block by block; those of two logs add up.
+
+    >>> from analysis.ope.estimators.ips import Ips
+    >>> from analysis.ope.weighed import weighed
+    >>> reward = np.array([1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0])
+    >>> log = Logged.of(("a", "b"), np.arange(8) % 2, reward, np.full(8, 0.5))
+    >>> found = ByLogger(Ips())
+    >>> found.add(weighed(replace(log, logger=np.arange(8) // 4), np.tile([1.0, 0.0], (8, 1))))
+    >>> [round(number, 2) for number in found.estimate()]  # of .5 and 1, with errors of .5 and .58
+    [0.71, 0.38]
+    """
 
     estimator: Estimator
     totals: dict[int, Totals] = field(default_factory=dict)

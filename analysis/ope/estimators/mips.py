@@ -46,6 +46,15 @@ def merged(log: Logged, target: Floats, groups: Ints) -> tuple[Logged, Floats]:
 
     Raises:
         InvalidRequest: the log has no whole distributions, or the groups are not of its variants.
+
+    Two shoes and a hat, drawn alike, and a target that is always the second shoe: a draw of either shoe speaks for it.
+
+    >>> from analysis import ope
+    >>> even = np.full((3, 3), 1 / 3)
+    >>> log = Logged.of(("shoe", "hat", "boot"), np.arange(3), np.array([1.0, 0.0, 0.5]), even[0], probabilities=even)
+    >>> found, target = merged(log, np.tile([0.0, 0.0, 1.0], (3, 1)), groups_of(["shoe", "hat", "shoe"]))
+    >>> found.variants, ope.point(ope.estimators.Snips(), found, target)
+    (('shoe + boot', 'hat'), 0.75)
     """
     if log.patterns is None or log.pattern is None:
         raise InvalidRequest("merging variants needs whole distributions, and this log has propensities alone")

@@ -34,6 +34,14 @@ class Replay:
 
     `most` is M, known before the log is read: k for a uniform log, 1 over the least propensity for any. `random` says
     which draws are kept.
+
+    >>> from analysis.ope.logged import Logged
+    >>> from analysis.ope.weighed import weighed
+    >>> log = Logged.of(("a", "b"), np.array([0, 1, 0, 1]), np.array([1.0, 1.0, 0.0, 1.0]), np.full(4, 0.5))
+    >>> replay = Replay.of(most=2, seed=1)
+    >>> replay.add(weighed(log, np.tile([1.0, 0.0], (4, 1))))
+    >>> replay.n_kept, replay.estimate(text("ope.reward")).value
+    (2, 0.5)
     """
 
     most: float

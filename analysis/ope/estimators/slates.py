@@ -37,7 +37,16 @@ def whole(part: Weighed) -> Weighed:
     log's support at some slot. What depends on all slates that could have been drawn is not known: `largest`, `noise`,
     `below` and `above` are NaN. A log without slates is returned as it is.
 
-    A target alone, not a difference of two: take `weighed.less` of two wholes.
+    A target alone, not a difference of two: take `weighed.less` of two wholes. `ope.evaluate` and `ope.point` do all
+    this to a log whose rows share a `slate`.
+
+    >>> from analysis.ope.logged import Logged
+    >>> from analysis.ope.weighed import weighed
+    >>> rows = Logged.of(("a", "b"), np.array([0, 1]), np.array([1.0, 0.5]), np.array([0.5, 0.25]))
+    >>> part = weighed(replace(rows, slate=np.array([7, 7]), slot=np.arange(2)), np.tile([0.75, 0.5], (2, 1)))
+    >>> found = whole(part)
+    >>> found.weight.tolist(), found.reward.tolist(), found.score.tolist()  # 1.5 * 2; 1 + .5; 1.5 * 1 + 1.5 * 2 * .5
+    ([3.0], [1.5], [3.0])
     """
     starts = _starts(part)
     if starts.all():
@@ -62,7 +71,10 @@ def whole(part: Weighed) -> Weighed:
 
 
 def reward_interaction(part: Weighed) -> Weighed:
-    """Return one row for each slate whose `score` is sum_l W_l r_l, the mean of which is reward-interaction IPS."""
+    """Return one row for each slate whose `score` is sum_l W_l r_l, the mean of which is reward-interaction IPS.
+
+    Its value is then that by `Dr`, and its standard error as well.
+    """
     nothing = np.zeros(len(part))
     return whole(replace(part, predicted=nothing, expected=nothing, score=part.weight * part.reward))
 

@@ -40,6 +40,7 @@ class Steadied:
 
     def __init__(self, collection: Collection, *, is_difference: bool) -> None:
         self._kinds = {"is_share": collection.is_share, "is_difference": is_difference}
+        self._is_adaptive = collection.is_adaptive
         self._is_difference = is_difference
         self._n = 0
         self._origin = 0.0
@@ -89,6 +90,8 @@ class Steadied:
 
     @property
     def _why_not(self) -> Text | None:
+        if not self._is_adaptive:
+            return text("ope.interval.fixed")
         if not self._n:
             return text("ope.sequence.nothing")
         if np.isnan(self._sums).any():

@@ -10,13 +10,14 @@ import numpy as np
 
 from analysis.arrays import Floats, Ints
 from analysis.ope.logged import Logged
+from analysis.ope.mixing import buckets
 from analysis.ope.models.base import FitsWithoutEach, Fitted, RewardModel
 from analysis.texts import Text, count, text
 
 N_FOLDS = 5
 """Each model is fitted on four draws in five."""
 
-_SEED = np.uint64(0x6172_6D6C_6966_7401)
+_SEED = 0x6172_6D6C_6966_7401
 
 
 class ByFolds:
@@ -55,15 +56,7 @@ def folds(log: Logged) -> Ints:
     """
     first = np.arange(len(log))
     first[1:][log.slate[1:] == log.slate[:-1]] = 0
-    return (_mixed(log.unit[np.maximum.accumulate(first)]) % np.uint64(N_FOLDS)).astype(np.int64)
-
-
-def _mixed(keys: Ints) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """Return the keys' hashes, (n,): SplitMix64 (Steele, Lea and Flood 2014, OOPSLA)."""
-    mixed = keys.astype(np.uint64) + _SEED
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    return buckets(log.unit[np.maximum.accumulate(first)], N_FOLDS, _SEED)
 
 
 def _fitted(log: Logged, model: RewardModel) -> list[Fitted]:

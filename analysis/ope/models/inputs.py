@@ -10,7 +10,6 @@ import numpy as np
 from analysis.adaptive.encoding import Encoding
 from analysis.arrays import Floats, Ints
 from analysis.ope.logged import Logged, Question
-from analysis.ope.models.placing import placed
 from analysis.ope.models.rows import Names, Rows
 from engine.errors import InvalidRequest
 from engine.experiments import Variant
@@ -40,7 +39,7 @@ def of_drawn(log: Logged, pair: Pair) -> Floats:
     Raises:
         InvalidRequest: what was drawn is not among what was eligible.
     """
-    asked = zip(placed(log), log.variant.tolist(), log.row.tolist(), strict=True)
+    asked = zip(log.placed(), log.variant.tolist(), log.row.tolist(), strict=True)
     return _table([pair(question, _drawn(question, places, *drawn)) for (question, places), *drawn in asked])
 
 
@@ -80,7 +79,7 @@ class Pairs:
     def predicted(self, log: Logged, predict: Predict) -> Floats:
         """Return predictions of each variant, (n, k); of what was not eligible, the mean of what was."""
         found = np.full((len(log), log.k), np.nan)
-        asked = list(placed(log))
+        asked = list(log.placed())
         if not asked:
             return found
         inputs = _table([self.pair(question, variant) for question, _ in asked for variant in question.eligible])

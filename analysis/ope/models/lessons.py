@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.ope.logged import Logged, Question
-from analysis.ope.models.placing import placed
 from analysis.ope.models.rows import thinned
 from engine.clock import from_micros
 from engine.errors import InvalidRequest
@@ -54,7 +53,7 @@ def lessons(log: Logged, experiment: Experiment, scale: Scale) -> Iterator[Rewar
 
     A draw that the log's own question does not have among what was eligible teaches nothing.
     """
-    for place, (question, places) in enumerate(placed(log)):
+    for place, (question, places) in enumerate(log.placed()):
         variant = int(log.variant[place])
         if variant in places:
             assignment = _assignment(log[place : place + 1], experiment, question, places.index(variant))
@@ -99,7 +98,7 @@ def definition_of(log: Logged, spec: PolicySpec) -> Experiment:
     ['a', 'b']
     """
     names = [str(name) for name in log.variants]
-    questions = [question for question, _ in placed(thinned(log, _N_LOOKED_AT))]
+    questions = [question for question, _ in thinned(log, _N_LOOKED_AT).placed()]
     brought = [variant for question in questions for variant in question.eligible]
     has_candidates = any(variant.features or variant.name not in names for variant in brought)
     if has_candidates and not isinstance(spec, ContextualSpec):

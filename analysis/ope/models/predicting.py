@@ -10,6 +10,7 @@ from analysis.ope.models.base import Predictor, Ready, RewardModel
 from analysis.ope.models.earlier import Earlier
 from analysis.ope.models.folds import ByFolds
 from analysis.texts import Name, Text, text
+from engine.errors import InvalidRequest
 
 
 def predictor(log: Logged | None, model: RewardModel | Ready, *, is_adaptive: bool) -> Predictor:
@@ -17,9 +18,18 @@ def predictor(log: Logged | None, model: RewardModel | Ready, *, is_adaptive: bo
 
     A log of a fixed policy that is held in memory is predicted by folds, an adaptive one, or a stream (None), by
     earlier draws alone. A model that is `Ready` predicts all as it is.
+
+    Raises:
+        InvalidRequest: it is no model of the reward.
     """
     if isinstance(model, Ready):
         return _AsItIs(model)
+    if not hasattr(model, "memory"):
+        kind = type(model).__name__
+        raise InvalidRequest(
+            f"{kind} is no model of the reward as it is: give ope.models.Brought of it, or FittedBefore where it is "
+            "fitted to other draws, or ope.models.predicted of a table of predictions"
+        )
     if log is None or is_adaptive:
         return Earlier(model)
     return ByFolds(log, model)

@@ -1,9 +1,9 @@
-"""Asks a policy about the draws of a log, each question once, and puts its answers into the log's columns."""
+"""Asks a policy about the draws of a log, each question once, and puts its answers where they belong in a table."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def answers(log: Logged, answer: Answer) -> Floats:
     Raises:
         InvalidRequest: an answer is no distribution over what was eligible: it says of which row.
     """
-    return _asked(log, zip(log.row.tolist(), log.questions(), strict=True), answer)
+    return _asked(log.k, zip(log.row.tolist(), log.placed(), strict=True), answer)
 
 
 def answers_by_eligible(log: Logged, answer: Answer) -> Floats:
@@ -38,55 +38,55 @@ def answers_by_eligible(log: Logged, answer: Answer) -> Floats:
     could_be = log.could_be
     first, code = np.unique(np.packbits(could_be, axis=1), axis=0, return_index=True, return_inverse=True)[1:]
     named = [Variant(str(name)) for name in log.variants]
-    each = [tuple(named[place] for place in np.flatnonzero(could_be[row])) for row in first]
-    questions = (Question({}, eligible) for eligible in each)
-    return np.asarray(_asked(log, zip(log.row[first].tolist(), questions, strict=True), answer)[code.ravel()])
+    each = [np.flatnonzero(could_be[row]).tolist() for row in first]
+    placed = [(Question({}, tuple([named[place] for place in places])), places) for places in each]
+    return np.asarray(_asked(log.k, zip(log.row[first].tolist(), placed, strict=True), answer)[code.ravel()])
 
 
-def _asked(log: Logged, questions: Iterable[tuple[int, Question]], answer: Answer) -> Floats:
-    """Return the answers to questions about some rows, a row of the table each."""
-    columns, keys = _Columns(log), _Keys()
+def _asked(k: int, placed: Iterable[tuple[int, tuple[Question, list[int]]]], answer: Answer) -> Floats:
+    """Return the answers to placed questions about some rows, a row of the table (n, k) each."""
+    keys = _Keys()
     known: dict[Hashable, int] = {}
     found: list[Floats] = []
     codes: list[int] = []
-    for row, question in questions:
-        key = keys.of(question)
-        code = known.setdefault(key, len(found))
+    for row, (question, places) in placed:
+        code = known.setdefault(keys.of(question), len(found))
         if code == len(found):
-            found.append(columns.of(question, _checked(row, question, answer)))
+            found.append(np.zeros(k))
+            found[code][places] = _checked(row, question, answer)
         codes.append(code)
-    return np.array(found).reshape(-1, log.k)[codes]
+    return np.array(found).reshape(-1, k)[codes]
 
 
 def _checked(row: int, question: Question, answer: Answer) -> Sequence[float]:
     try:
-        given = [float(probability) for probability in answer(question)]
+        answered = answer(question)
     except PolicyFailed as failed:
-        raise InvalidRequest(f"row {row}: {failed}") from None
+        raise InvalidRequest(f"row {row}: {failed}") from failed
+    given = _numbers(answered)
     n = len(question.eligible)
+    if given is None:
+        raise InvalidRequest(
+            f"row {row}: the policy answered {answered!r:.80}, and not a list of {n} numbers: "
+            "give the probabilities of the eligible variants, in their order"
+        )
     if len(given) != n:
         raise InvalidRequest(f"row {row}: the policy answered {len(given)} probabilities for {n} eligible variants")
     total = math.fsum(given)
     if not (min(given) >= 0 and abs(total - 1) <= _TOLERANCE):
-        raise InvalidRequest(f"row {row}: the policy's answer {given[:5]} is no distribution: it sums to {total:.6g}")
+        why = f"it sums to {total:.6g}" if min(given) >= 0 else "some of it is below 0 or no number"
+        raise InvalidRequest(f"row {row}: the policy's answer {given[:5]} is no distribution: {why}")
     return [probability / total for probability in given]
 
 
-class _Columns:
-    """Puts answers into the columns of a log."""
-
-    def __init__(self, log: Logged) -> None:
-        self._k = log.k
-        self._by_name = {str(name): place for place, name in enumerate(log.variants)}
-
-    def of(self, question: Question, probabilities: Sequence[float]) -> Floats:
-        """Return the probabilities of all variants, (k,)."""
-        places = [self._by_name.get(variant.name, -1) for variant in question.eligible]
-        if min(places) < 0:
-            places = list(range(len(places)))
-        found = np.zeros(self._k)
-        found[places] = probabilities
-        return found
+def _numbers(answered: object) -> list[float] | None:
+    """Return an answer as numbers, or None where it is none."""
+    if not isinstance(answered, Iterable) or isinstance(answered, str | Mapping):
+        return None
+    try:
+        return [float(probability) for probability in answered]
+    except (TypeError, ValueError):
+        return None
 
 
 class _Keys:

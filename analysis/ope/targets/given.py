@@ -55,13 +55,16 @@ def given(distributions: Floats, log: Logged | None = None, name: Name | None = 
     they are rows 0 to n - 1, as those of arrays are.
 
     Raises:
-        InvalidRequest: they have another shape, or are not as many as the log's rows.
+        InvalidRequest: they are no numbers, have another shape, or are not as many as the log's rows.
 
     >>> log = Logged.of(("a", "b"), np.array([0, 1]), np.ones(2), np.array([0.5, 0.5]))
     >>> given(np.array([[1.0, 0.0], [0.25, 0.75]])).probabilities(log[1:]).tolist()
     [[0.25, 0.75]]
     """
-    found = np.asarray(distributions, np.float64)
+    try:
+        found = np.asarray(distributions, np.float64)
+    except (TypeError, ValueError):
+        raise InvalidRequest("distributions are an array of numbers, (k,), (n, k) or (n, k, n_slots)") from None
     if not 1 <= found.ndim <= 3:
         raise InvalidRequest(f"distributions are (k,), (n, k) or (n, k, n_slots), and these are {found.shape}")
     rows = np.arange(len(found)) if log is None else distinct(log.row)

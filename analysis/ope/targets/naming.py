@@ -26,6 +26,9 @@ FORMS = (
 )
 """What can be asked about."""
 
+PLAIN = ("always", "uniform", "logged", "tilted", "python")
+"""What can be asked about a log that has no store."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:

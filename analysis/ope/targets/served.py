@@ -102,12 +102,13 @@ def of_file(file: str | Path | Experiment, population: Population | None = None)
         InvalidRequest: its conditions name some, and no population is given.
     """
     if isinstance(file, Experiment):
-        written, name = define(file), file.experiment_id
+        written, named = define(file), file.experiment_id
     else:
-        written, name = files.read(file), Path(file).name
+        written, named = files.read(file), Path(file).name
     experiment = expanded(written, population or Population())
     if population is None and experiment is not written:
-        raise InvalidRequest(f"{name} names segments or groups of a population: give that, or a store's directory")
+        raise InvalidRequest(f"{named} names segments or groups of a population: give that, or a store's directory")
+    name = text(f"ope.target.{'untaught' if experiment.policy.learns else 'file'}", file=named)
     return Served(experiment, build(experiment), name)
 
 

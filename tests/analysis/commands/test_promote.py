@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -11,11 +12,12 @@ import pytest
 from armlift import Client
 from click.testing import CliRunner
 
-from analysis.ope.evaluation import Evaluation
 from analysis.pages import encoding
+from analysis.promoting import Evidence, level_of
 from engine import cli
 from engine.clock import RequestClock
 from engine.service.server import Serving, serving_beside
+from engine.storage import open_reader
 
 AT = datetime(2024, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -107,9 +109,21 @@ def test_what_earns_more_is_promoted_with_its_evidence(shop):
     listed = shop.run("policy", "proposals", shop.name)
     assert re.search(r"^ 1 +promoted +revision 1 .* 96\.96% .* revision 2, epoch 2, by ", listed, re.M)
     report = shop.run("policy", "proposals", shop.name, "--report", 1)
-    decided = encoding.decode(Evaluation, json.loads(report))
-    assert decided.difference_anytime.low > 0
-    assert str(decided.policy) == "attempt 1"
+    decided = encoding.decode(Evidence, json.loads(report))
+    assert decided.evaluation.difference_anytime.low > 0
+    assert str(decided.evaluation.policy) == "attempt 1"
+    assert (decided.experiment, decided.attempt, decided.level) == (shop.name, 1, level_of(1))
+    with closing(open_reader(shop.store)) as reader:
+        (proposal,) = reader.proposals(shop.name)
+        assert (decided.node, decided.frozen_seq) == (reader.node_id, proposal.frozen_seq)
+        assert proposal.frozen_seq < decided.read_to == reader.last_seq()
+        assert reader.evidence(shop.name, proposal.settlement.evidence) == report
+    assert (
+        CliRunner()
+        .invoke(cli.cli, ["policy", "proposals", shop.name, "--report", "1", "--log", str(shop.store)])
+        .output
+        == report
+    )
     assert re.search(r"attempt 1, by the evidence in report [0-9a-f]{12}: it\s+earns", shop.run("history", shop.name))
     assert "no control share" in shop.run("policy", "proposals", shop.name, "--log", shop.store)
 
@@ -142,6 +156,16 @@ def test_a_stale_proposal_is_said_to_be_before_anything_is_read(shop):
     shop.propose(BOLDER)
     shop.run("apply", shop.file(PLAINER), "--reason", "in between")
     assert "propose it again" in shop.promote("--log", shop.store / "nowhere", fails=True)
+    for more in ((), ("--log", shop.store)):
+        assert re.search(r"^ 1 +outdated +revision 1 ", shop.run("policy", "proposals", shop.name, *more), re.M)
+    shop.propose(BOLDER)
+    assert "attempt 2 is promoted" in shop.promote("--force"), "the one that does not wait in vain"
+
+
+def test_a_reason_is_asked_for_before_anything_is_read(shop):
+    shop.propose(BOLDER)
+    said = shop.run("policy", "promote", shop.name, "--log", shop.store / "nowhere", fails=True)
+    assert "for a reason" in said
 
 
 def test_another_store_than_the_servers_is_no_evidence(shop, tmp_path):

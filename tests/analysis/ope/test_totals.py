@@ -11,6 +11,7 @@ from analysis.ope import totals as module
 from analysis.ope.estimators.ips import Ips
 from analysis.ope.totals import Totals, deviation, standard_error
 
+HALVES = slice(0, 1_000), slice(1_000, 2_000)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -66,6 +67,57 @@ def test_places_that_wait_become_one(monkeypatch):
     np.testing.assert_allclose(found.covariance, by_hand(terms, unit), rtol=1e-9)
     assert found.by_unit.units.tolist() == np.unique(unit).tolist()
     assert found.by_unit.sums[:, 0].tolist() == np.bincount(unit, minlength=20)[np.unique(unit)].tolist()
+
+
+def test_units_that_ascend_do_not_make_it_grow(monkeypatch):
+    monkeypatch.setattr(module, "_MANY", 300)
+    monkeypatch.setattr(module, "_N_GROUPS", 100)
+    terms = terms_of(5, n=2_000)
+    found = added(terms, np.arange(2_000), range(0, 2_000, 50))
+    assert sum(map(len, found.parts)) <= 100 + 300 + 50
+    assert (found.n_units, found.has_groups) == (2_000, True)
+    np.testing.assert_allclose(found.covariance, np.cov(terms) / 2_000, rtol=1e-10)
+    np.testing.assert_allclose(found.squares, np.square(terms).sum(axis=1), rtol=1e-10)
+
+
+def numbered_late(n=40_000):
+    """Return a term of draws of units that are numbered as they come: 20,000 new ones, then half of all come again."""
+    rng = np.random.default_rng(6)
+    unit = np.arange(n)
+    is_again = (unit >= n // 2) & (rng.random(n) < 0.5)
+    unit[is_again] = rng.integers(0, n // 2, is_again.sum())
+    unit = np.unique(unit, return_inverse=True)[1]
+    return rng.normal(size=unit.max() + 1)[unit] + rng.normal(size=n) + 0.1, unit
+
+
+def test_units_that_repeat_after_all_are_counted_by_groups(monkeypatch):
+    """A variance by 500 groups is known to sqrt(2 / 500) of itself: four times that."""
+    term, unit = numbered_late()
+    exact = added([term], unit, range(0, 40_000, 1_000))
+    monkeypatch.setattr(module, "_MANY", 5_000)
+    monkeypatch.setattr(module, "_N_GROUPS", 500)
+    found = added([term], unit, range(0, 40_000, 1_000))
+    assert (exact.has_groups, found.has_groups) == (False, True)
+    assert found.n_units == exact.n_units == len(np.unique(unit)) < 40_000
+    np.testing.assert_allclose(found.mean, exact.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.covariance, exact.covariance, rtol=4 * np.sqrt(2 / 500))
+    np.testing.assert_allclose(found.squares, exact.squares, rtol=4 * np.sqrt(2 / 500))
+    assert exact.covariance > 1.1 * np.var(term) / 40_000
+
+
+def test_two_logs_of_groups_add_up(monkeypatch):
+    monkeypatch.setattr(module, "_MANY", 300)
+    monkeypatch.setattr(module, "_N_GROUPS", 100)
+    terms = terms_of(7, n=2_000)
+    one, other = (added([term[rows] for term in terms], np.arange(2_000)[rows], range(0, 1_000, 50)) for rows in HALVES)
+    both = one + other
+    assert (both.n, both.n_units, both.has_groups) == (2_000, 2_000, True)
+    np.testing.assert_allclose(both.covariance, np.cov(terms) / 2_000, rtol=1e-10)
+    # Of the same units twice, it is their groups that count: each has as many draws, all of them twice.
+    again = one + one
+    assert (again.n, again.n_units) == (2_000, 1_000)
+    np.testing.assert_allclose(again.covariance, one.covariance, rtol=6 * np.sqrt(2 / 100))
+    assert (again + Totals.of([term[:1] for term in terms], np.array([5_000]))).n_units == 1_001
 
 
 def test_some_terms_are_chosen_with_their_units():

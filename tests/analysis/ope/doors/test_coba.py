@@ -34,7 +34,7 @@ def test_a_missing_probability_is_never_one():
     log = read(LOGGED, but(probability=None), {**LOGGED, "probability": None}, LOGGED)
     assert log.row.tolist() == [1, 4]
     assert [(left.n, left.what.key) for left in log.left_out] == [(2, "ope.door.no_propensity")]
-    with pytest.raises(InvalidRequest, match="left out were 1 draws without a propensity, which is never taken for 1"):
+    with pytest.raises(InvalidRequest, match="left out were draws without a propensity, which is never taken for 1"):
         read(but(probability=None))
 
 

@@ -99,7 +99,7 @@ def test_a_propensity_that_is_not_its_distributions_is_left_out():
         ({"context": np.zeros((2, 1))}, r"`context` must be \(3, -1\)"),
         ({"action": ["a", "b", "c"]}, "must be an array of numbers"),
         ({"pi_b": np.zeros((3, 2, 1))}, "has 1 positions, and `position` goes up to 2"),
-        ({"pscore": np.zeros(3)}, "no draw to evaluate from: left out were 3 draws whose propensity"),
+        ({"pscore": np.zeros(3)}, "no draw to evaluate from: left out were draws whose propensity"),
     ],
 )
 def test_feedback_that_cannot_be_read_is_one_error(changes, match):

@@ -1,8 +1,11 @@
 """Logs, targets and predictions that the tests of estimators share."""
 
+from pathlib import Path
+
 import numpy as np
 
 from analysis.ope.estimators.clipped import Clipped
+from analysis.ope.estimators.clipped_dr import ClippedDr
 from analysis.ope.estimators.cressie_read import CressieRead
 from analysis.ope.estimators.dm import Dm
 from analysis.ope.estimators.dr import Dr
@@ -11,15 +14,21 @@ from analysis.ope.estimators.ips import Ips
 from analysis.ope.estimators.sndr import Sndr
 from analysis.ope.estimators.snips import Snips
 from analysis.ope.estimators.sub_gaussian import SubGaussian
+from analysis.ope.estimators.sub_gaussian_dr import SubGaussianDr
 from analysis.ope.estimators.switch_dr import SwitchDr
 from analysis.ope.logged import Logged
 from analysis.ope.weighed import weighed
+
+DATA = Path(__file__).parents[5] / "shared" / "data" / "obd"
+"""The Open Bandit sample, where it is beside the repository."""
 
 EVERY = [
     Ips(),
     Snips(),
     Clipped(1.5),
     SubGaussian(0.3),
+    ClippedDr(1.5),
+    SubGaussianDr(0.3),
     Dm(),
     Dr(),
     Sndr(),

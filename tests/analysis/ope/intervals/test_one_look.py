@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from analysis.estimate import Holds, Scale, Validity
+from analysis.ope import totals
 from analysis.ope.estimators.dr import Dr
 from analysis.ope.intervals.one_look import MIN_REWARDED, NAMES, OneLook
 from analysis.ope.logged import Collection, Logged
@@ -76,14 +77,14 @@ def test_the_normal_one_is_the_delta_method_by_unit():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("by_unit", [True, False])
-def test_blocks_and_logs_add_up(name, by_unit):
-    part = drawn(1000)
-    whole = look(part, by_unit=by_unit)
-    blocks = OneLook(FIXED, by_unit=by_unit)
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_blocks_and_logs_add_up(name, repeats):
+    part = of_units(drawn(1000), np.arange(1000) // repeats)
+    whole = look(part)
+    blocks = OneLook(FIXED)
     for start in range(0, 600, 200):
         blocks.add(part[start : start + 200])
-    added = blocks + look(part[600:], by_unit=by_unit) + OneLook(FIXED)
+    added = blocks + look(part[600:]) + OneLook(FIXED)
     one, other = (each.estimate_by(name, OF) for each in (whole, added))
     if one.interval is None:
         assert one.note == other.note
@@ -93,8 +94,27 @@ def test_blocks_and_logs_add_up(name, by_unit):
 
 def test_the_third_moment_is_the_same_by_unit_and_by_draw():
     part = drawn(300)
-    found = [told(part, by_unit=by_unit).interval for by_unit in (True, False)]
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+    together = Totals.of([part.score, part.score**2])
+    by_draw = OneLook(FIXED, totals=together, unseen=look(part).unseen).estimate(OF)
+    np.testing.assert_allclose(told(part).interval, by_draw.interval, rtol=1e-9)
+
+
+def test_very_many_units_are_counted_by_groups(monkeypatch):
+    """20,000 units that ascend, and then ten of them again: 2,000 groups know the spread to sqrt(2 / 2,000)."""
+    part = of_units(drawn(20_010), np.r_[np.arange(20_000), np.arange(10)])
+    exact = told(part)
+    monkeypatch.setattr(totals, "_MANY", 5_000)
+    monkeypatch.setattr(totals, "_N_GROUPS", 2_000)
+    found = OneLook(FIXED)
+    for start in range(0, 20_010, 1_000):
+        found.add(part[start : start + 1_000])
+    assert found.totals.has_groups
+    for name in ("gamma", "normal", "bootstrap"):
+        grouped = found.estimate_by(name, OF)
+        assert grouped.value == pytest.approx(exact.value, rel=1e-12)
+        # The bootstrap's ends move by 3 % of the width themselves.
+        assert grouped.high - grouped.low == pytest.approx(exact.high - exact.low, rel=4 * np.sqrt(2 / 2_000))
+    assert why(found.estimate_by("bernstein", OF)) == "repeats"
 
 
 def test_a_difference_has_the_p_value_of_its_interval():
@@ -256,7 +276,6 @@ def test_what_each_interval_needs():
     assert why(told(drawn(world=PAIR), name="cressie_read", is_difference=True)) == "one_target"
     assert why(told(drawn(900), NO_RANGE, "cressie_read")) == "no_range"
     assert why(told(replace(drawn(), unsupported=np.ones(400)), name="cressie_read")) == "no_support"
-    assert why(told(drawn(), name="bootstrap", by_unit=False)) == "no_units"
     with pytest.raises(InvalidRequest, match="choose among gamma"):
         told(drawn(), name="wald")
 
@@ -288,7 +307,7 @@ def test_it_holds_where_the_normal_one_may_not(name):
     random = np.random.default_rng(list(WORLDS).index(name))
     held = 0
     for _ in range(400):
-        found = told(world.draw(n, random), by_unit=False, is_difference=world.other is not None)
+        found = told(world.draw(n, random), is_difference=world.other is not None)
         held += found.low <= world.truth <= found.high
     assert held >= stats.binom.ppf(0.001, 400, 0.94)
 
@@ -297,7 +316,7 @@ def test_the_normal_interval_misses_where_clicks_are_rare():
     """So that the test above can fail: half of such logs have no click that matched, and no spread worth the name."""
     world, n = WORLDS["rare clicks"]
     random = np.random.default_rng(1)
-    found = [told(world.draw(n, random), name="normal", by_unit=False).interval for _ in range(200)]
+    found = [told(world.draw(n, random), name="normal").interval for _ in range(200)]
     assert sum(ends is not None and ends[0] <= world.truth <= ends[1] for ends in found) < 160
 
 

@@ -75,6 +75,9 @@ def test_it_says_why_it_does_not_speak():
     assert estimate(world.draw(500, rng, is_whole=False)).note.key == "ope.sequence.unknown"
     part = world.draw(500, rng)
     assert estimate(replace(part, score=np.full(500, 0.3))).note.key == "ope.sequence.alike"
+    fixed = Steadied(replace(CLICKS, is_adaptive=False), is_difference=False)
+    fixed.add(part)
+    assert fixed.estimate(text("ope.reward"), Scale.SHARE).note.key == "ope.interval.fixed"
 
 
 def test_it_covers_the_value_under_a_policy_that_learns():

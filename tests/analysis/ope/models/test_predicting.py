@@ -13,11 +13,12 @@ from analysis.adaptive.drawn import Drawn
 from analysis.adaptive.models import predictions
 from analysis.ope.models.brought import Brought
 from analysis.ope.models.folds import N_FOLDS, folds
-from analysis.ope.models.given import given as handed_in
+from analysis.ope.models.given import predicted
 from analysis.ope.models.logistic import Logistic
 from analysis.ope.models.predicting import no_model, predictor
 from analysis.ope.models.ridge import Ridge
 from analysis.ope.models.vowpal import Vowpal
+from engine.errors import InvalidRequest
 from tests.analysis.ope.models import made_logs
 
 N = 1500
@@ -162,7 +163,7 @@ def test_what_was_there_before_predicts_a_log_as_it_is():
     log = made_logs.clicks(n=300)
     numbers = np.random.default_rng(2).random((300, 3))
     for is_adaptive in (False, True):
-        found = predictor(log, handed_in(numbers, log), is_adaptive=is_adaptive)
+        found = predictor(log, predicted(numbers, log), is_adaptive=is_adaptive)
         np.testing.assert_array_equal(made_logs.streamed(found, log.blocks(100)), numbers)
 
 
@@ -180,3 +181,10 @@ def test_its_name_says_by_which_draws():
     assert str(predictor(log, Ridge(), is_adaptive=False).name) == "ridge regression by 5 folds"
     assert str(predictor(log, Logistic(), is_adaptive=True).name) == "logistic regression on earlier draws"
     assert str(no_model().name) == "no model of the reward"
+
+
+@pytest.mark.parametrize("brought", [DecisionTreeRegressor(), np.zeros((10, 3))])
+def test_what_is_no_model_is_refused_with_how_to_bring_it(brought):
+    log = made_logs.clicks(n=10)
+    with pytest.raises(InvalidRequest, match=r"give ope\.models\.Brought of it, or FittedBefore"):
+        predictor(log, brought, is_adaptive=False)

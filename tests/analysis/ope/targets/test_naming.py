@@ -55,7 +55,7 @@ def test_plain_policies_are_named(store: tuple[Path, str], name: str, target: ob
 
 def test_snapshots_and_the_shadow_are_found_in_the_store(store: tuple[Path, str]) -> None:
     directory, snapshot = store
-    assert str(named(f"snapshot:{snapshot[:8]}", directory, "hero").name) == f"snapshot {snapshot[:12]}"
+    assert str(named(f"snapshot:{snapshot[:8]}", directory, "hero").name) == f"the snapshot {snapshot[:12]}"
     log = read(directory, "hero")
     assert named("shadow", directory, "hero").probabilities(log).shape == (20, 3)
     with closing(open_reader(directory)) as reader, pytest.raises(InvalidRequest, match="name the directory"):

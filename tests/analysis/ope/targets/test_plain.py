@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def some(probabilities: Any = WHOLE, **columns: Any) -> Logged:
 
 def test_always_gives_one_variant_and_where_it_was_not_eligible_all_that_were() -> None:
     assert always("a").probabilities(some()).tolist() == [[1, 0, 0], [0, 0.5, 0.5], [1, 0, 0]]
-    assert str(always("a").name) == "always “a”"
+    assert str(always("a").name) == "the policy “always a”"
 
 
 def test_always_is_what_the_engine_draws_from_under_a_rule_for_one_variant() -> None:
@@ -73,7 +74,7 @@ def test_a_tilt_of_one_is_the_logged_policy_and_a_cold_one_its_favourite() -> No
     assert np.allclose(tilted(1).probabilities(some()), WHOLE, atol=1e-15)
     assert tilted(1e-3).probabilities(some()).round(9).tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0]]
     assert (logged().probabilities(some()) == WHOLE).all()
-    assert str(tilted(0.5).name) == "as logged, at the temperature 0.5"
+    assert str(tilted(0.5).name) == "the logged policy at the temperature 0.5"
 
 
 @pytest.mark.parametrize("temperature", [0, -1, math.nan, math.inf])
@@ -116,6 +117,7 @@ def test_each_slot_has_its_own_part_of_what_obp_gives() -> None:
     [
         (np.ones((3, 2)) / 2, "over 2 variants are given, and the log has 3"),
         (np.ones((2, 3)) / 3, "2 distributions are given for 3 rows"),
+        (np.array([["a", "b", "c"]] * 3), "distributions are an array of numbers"),
         (np.ones((3, 3, 1, 1)), re.escape("(k,), (n, k) or (n, k, n_slots), and these are (3, 3, 1, 1)")),
     ],
 )
@@ -145,7 +147,36 @@ def test_a_function_is_asked_with_the_context_and_what_is_eligible_and_once_for_
     assert seen == [(own, ["a", "b", "c"]), ({}, ["b", "c"]), (own, ["a", "b"])]
     target.probabilities(log[np.array([0, 0, 0, 0])])
     assert len(seen) == 4
-    assert str(target.name).endswith("first")
+    assert target.name == "first"
+
+
+def test_what_a_function_does_to_a_context_stays_with_it() -> None:
+    log = replace(some(context=contexts()), numbers=("visits",), texts=("country",), words=(("NO",),))
+    before = list(log.questions())
+
+    def spoiling(context: Any, eligible: Sequence[Any]) -> list[float]:
+        context.clear()
+        context["mine"] = len(eligible)
+        return [1.0] + [0.0] * (len(eligible) - 1)
+
+    found = function(spoiling).probabilities(log)
+    assert list(log.questions()) == before
+    assert (found == function(spoiling).probabilities(log)).all()
+
+
+def test_a_function_without_a_name_of_its_own_gets_one() -> None:
+    def mine(_: Any, eligible: Sequence[Any]) -> list[float]:
+        return [1 / len(eligible)] * len(eligible)
+
+    assert function(mine).name == "mine"
+    assert function(mine, "ours").name == "ours"
+    for nameless in (lambda *_: [1.0], partial(mine)):
+        assert str(function(nameless).name) == "the given function"
+
+
+def test_only_what_can_be_called_is_a_function() -> None:
+    with pytest.raises(InvalidRequest, match="3 is no function: give one of a context and the eligible variants"):
+        function(3)  # type: ignore[arg-type]
 
 
 def test_questions_that_differ_in_a_type_alone_are_asked_both() -> None:
@@ -162,8 +193,16 @@ def test_questions_that_differ_in_a_type_alone_are_asked_both() -> None:
     [
         (lambda *_: [1.0], "row 0: the policy answered 1 probabilities for 3 eligible variants"),
         (lambda *_: [0.5, 0.2, 0.2], "row 0: .* is no distribution: it sums to 0.9"),
-        (lambda *_: [1.5, -0.5, 0.0], "row 0: .* is no distribution"),
-        (lambda *_: [math.nan, 0.5, 0.5], "row 0: .* is no distribution: it sums to nan"),
+        (lambda *_: [1.5, -0.5, 0.0], "row 0: .* is no distribution: some of it is below 0 or no number"),
+        (lambda *_: [math.inf, 0.0, 0.0], "row 0: .* is no distribution: it sums to inf"),
+        (lambda *_: None, "row 0: the policy answered None, and not a list of 3 numbers: give the probabilities"),
+        (lambda *_: 0.5, "row 0: the policy answered 0.5, and not a list"),
+        (lambda *_: "abc", "row 0: the policy answered 'abc', and not a list"),
+        (lambda *_: {"a": 1.0, "b": 0.0, "c": 0.0}, "row 0: the policy answered {'a': 1.0, .*}, and not a list"),
+        (lambda *_: np.full((1, 3), 1 / 3), "row 0: the policy answered array.*, and not a list"),
+        (lambda *_: 1 / 0, "row 0: the policy's function failed with ZeroDivisionError: division by zero"),
+        (lambda: [1.0, 0.0, 0.0], "row 0: the policy's function failed with TypeError"),
+        (lambda *_: [math.nan, 0.5, 0.5], "row 0: .* is no distribution: some of it is below 0 or no number"),
         (lambda _, eligible: [1 / 3] * 3, "row 1: the policy answered 3 probabilities for 2 eligible variants"),
     ],
 )

@@ -148,7 +148,7 @@ def test_a_file_is_asked_by_its_own_rules_with_the_segments_of_the_population(tm
     path = tmp_path / "offer.yaml"
     path.write_text(files.dump(experiment(policy=rules)))
     target = of_file(path, Population({"nordic": {"country": "NO"}}))
-    assert target.name == "offer.yaml"
+    assert str(target.name) == "the policy of offer.yaml"
     found = target.probabilities(log)
     for question, probabilities in zip(log.questions(), found, strict=True):
         names = [variant.name for variant in question.eligible]
@@ -197,6 +197,10 @@ def test_a_file_without_candidates_cannot_be_judged_by_a_log_of_them() -> None:
         of_file(experiment()).probabilities(read(house.store, "hero", metric="click"))
 
 
+def test_a_file_that_learns_is_said_to_be_untaught() -> None:
+    assert str(of_file(experiment(policy=ThompsonSpec())).name) == "the untaught policy of hero"
+
+
 # --- snapshots ------------------------------------------------------------------------------------------------------
 
 WINDOW = Metric("click", window=HOUR)
@@ -219,7 +223,7 @@ def stored(tmp_path: Path) -> tuple[Path, str]:
 def test_a_snapshot_is_judged_on_draws_that_it_cannot_have_learned_from(stored: tuple[Path, str]) -> None:
     directory, named = stored
     target = of_snapshot(directory, "hero", named[:6])
-    assert str(target.name) == f"snapshot {named[:12]}"
+    assert str(target.name) == f"the snapshot {named[:12]}"
     log = read(directory, "hero")
     assert target.since is not None
     judged = log[log.at >= target.since]

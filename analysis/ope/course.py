@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analysis.arrays import Ints
+from analysis.arrays import Floats, Ints
 from analysis.document import Band, Trajectory
 from analysis.estimate import LEVEL, Scale
 from analysis.logs import timeline
@@ -16,7 +16,7 @@ from analysis.ope.logged import Logged
 from analysis.ope.models.predicting import predictor
 from analysis.ope.models.ridge import Ridge
 from analysis.ope.targets.base import Target
-from analysis.texts import text
+from analysis.texts import Name, text
 
 
 def over_time(
@@ -48,12 +48,13 @@ def over_time(
         way.add(piece, asked.answers(piece))
         ended.append(place)
     scale = Scale.SHARE if log.collection.is_share else Scale.AMOUNT
+    last = np.searchsorted(ended, np.arange(len(spread)), "right") - 1
     return Trajectory(
         text("ope.over_time"),
         text("ope.over_time_caption", policy=asked.target.name, against=asked.other),
         spread.starts,
         spread.step_s,
-        (_band(asked, always.difference.looks(level), np.searchsorted(ended, np.arange(len(spread)), "right") - 1),),
+        (_band(asked.target.name, always.difference.looks(level), last),),
         scale.difference,
         reference=0.0,
     )
@@ -71,9 +72,12 @@ def _pieces(log: Logged, stretch: Ints) -> Iterator[tuple[int, Logged]]:
         start = end
 
 
-def _band(asked: Asked, looks: Looks, at: Ints) -> Band:
-    """Return what was known at the last look of each stretch, `at` (n_stretches,), None while there was no interval."""
-    known = zip(looks.value[at].tolist(), looks.low[at].tolist(), looks.high[at].tolist(), strict=True)
-    shown = [(None, None, None) if np.isnan(low) or place < 0 else (value, low, high) for (value, low, high), place in zip(known, at, strict=True)]
-    values, low, high = zip(*shown, strict=True)
-    return Band(asked.target.name, values, low, high)
+def _band(name: Name, looks: Looks, last: Ints) -> Band:
+    """Return what was known at the `last` look of each stretch (n_stretches,), None while there was no interval."""
+    is_silent = np.isnan(looks.low)[last]
+
+    def shown(numbers: Floats) -> tuple[float | None, ...]:
+        pairs = zip(numbers[last].tolist(), is_silent, strict=True)
+        return tuple(None if silent else number for number, silent in pairs)
+
+    return Band(name, shown(looks.value), shown(looks.low), shown(looks.high))
