@@ -125,9 +125,7 @@ class Recomputer:
         except (PolicyFailed, LookupError, ValueError) as error:
             return (Step("row", f"no draw could have left it: {error}", holds=False),)
 
-    def _why(
-        self, row: Assignment, known: Known, base: Sequence[Variant]
-    ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    def _why(self, row: Assignment, known: Known, base: Sequence[Variant]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Return what the policy predicted, and what in the context moved it."""
         if not self._says_why:
             return (), ()

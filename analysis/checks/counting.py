@@ -23,7 +23,7 @@ from analysis.logs.frames import Frame
 from analysis.logs.sources import LogSource
 from analysis.sequential import ratio
 from analysis.sequential.shifts import share_of
-from analysis.texts import Name, Text, text
+from analysis.texts import Name, Text, count, probability, text
 from engine.columns import Coded
 from engine.errors import InvalidRequest
 from engine.experiments import FieldType
@@ -35,6 +35,9 @@ FEWEST = 100
 """Draws without which nothing is tested."""
 
 _FLAGS = ("false", "true")
+
+_NAMED = 5
+"""So many alarms are said, the strongest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,9 @@ class Counts:
     n_sets: int
     p_value: float | None
     alarms: tuple[Alarm, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, said(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +93,19 @@ Part = tuple[Ints, Sequence[Name]]
 """One way to part draws: for each a place (n,) among some names, or -1."""
 
 
-def counts(source: LogSource, frame: Frame) -> Counts:
-    """Return whether the draws of a frame fit their logged distributions."""
+def counts(source: LogSource, frame: Frame, *, with_segments: bool = True) -> Counts:
+    """Return whether the draws of a frame fit their logged distributions.
+
+    What segment a draw is of is in the records alone, which a damaged log has not all of.
+    """
     rows = frame.assignments
     draws = balance.independent(frame, adaptive.draws(frame))
     drawn = Drawn(frame.variants, rows.variant[draws], rows.pattern[draws], rows.patterns)
-    return tested(drawn, [*_segments(frame, draws), *_snapshots(source, frame, draws)])
+    segments = _segments(frame, draws) if with_segments else ()
+    return compared(drawn, [*segments, *_snapshots(source, frame, draws)])
 
 
-def tested(drawn: Drawn, parts: Sequence[Part]) -> Counts:
+def compared(drawn: Drawn, parts: Sequence[Part]) -> Counts:
     """Return whether draws fit their distributions, all together and parted in some ways."""
     if len(drawn) < FEWEST:
         return Counts(len(drawn), 0, None, ())
@@ -173,4 +183,26 @@ def _alarms(drawn: Drawn, sets: Sets, log_e: Floats) -> Iterator[Alarm]:
         own = sets.row[sets.code == number]
         observed = int((drawn.variant[own] == variant).sum())
         expected = float(drawn.patterns[drawn.pattern[own], variant].sum())
-        yield Alarm(sets.names[number], drawn.names[variant], observed, expected, float(np.exp(-log_e[number, variant])))
+        yield Alarm(
+            sets.names[number], drawn.names[variant], observed, expected, float(np.exp(-log_e[number, variant]))
+        )
+
+
+def said(found: Counts) -> Iterator[Text]:
+    """Yield what was found, in sentences."""
+    if found.p_value is None:
+        yield text("propensities.too_few", n=count(found.n), enough=count(FEWEST))
+        return
+    numbers = {"n": count(found.n), "sets": count(found.n_sets), "p": probability(found.p_value)}
+    yield text("propensities.do_not_fit" if found.alarms else "propensities.fit", **numbers)
+    for alarm in found.alarms[:_NAMED]:
+        yield text(
+            "propensities.alarm",
+            variant=alarm.variant,
+            among=alarm.among,
+            observed=count(alarm.observed),
+            expected=count(round(alarm.expected)),
+            p=probability(alarm.p_value),
+        )
+    if len(found.alarms) > _NAMED:
+        yield text("propensities.more", n=count(len(found.alarms) - _NAMED))

@@ -12,6 +12,7 @@ import numpy as np
 
 from analysis.arrays import first_of
 from analysis.checks.faults import Faults
+from analysis.logs.exporting import TABLES
 from analysis.logs.patterns import names_of
 from analysis.logs.sources import LogSource
 from engine.errors import InvalidRequest
@@ -39,6 +40,17 @@ def faults(source: LogSource, experiment_id: str) -> Faults:
     again[first_of(rows["assignment_id"].codes, rows["slot"])] = False
     found.add(TWICE, seq[again].tolist())
     return found
+
+
+def n_unmatched(source: LogSource, experiment_id: str) -> int:
+    """Return how many outcomes name an assignment that the log does not have, of metrics of an experiment."""
+    return int((source.columns("outcomes", ("assignment_seq",), experiment_id)["assignment_seq"] == -1).sum())
+
+
+def n_missing(source: LogSource) -> int:
+    """Return how many numbers are missing among the entries of all experiments in an exported log."""
+    seqs = np.concatenate([source.columns(table, ("seq",))["seq"] for table in TABLES])
+    return int(seqs.max(initial=0)) - len(seqs)
 
 
 @lru_cache(maxsize=4096)

@@ -1,6 +1,6 @@
-"""Are the logged propensities those of the draws? Rows that are made again, and counts that fit.
+"""Are the logged propensities those of the draws? Rows that are sound and made again, and counts that fit.
 
-Both are needed. Making a draw again finds what was logged wrongly: a distribution that was rounded, one of another
+All are needed. Making a draw again finds what was logged wrongly: a distribution that was rounded, one of another
 snapshot than the row names, a forced answer that was logged as a draw. Counting finds what is no longer in the log:
 rows that were thinned out, or a variant's rows that were lost on the way. A log from elsewhere can be counted alone.
 """
@@ -10,87 +10,92 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from analysis.checks import counting, recomputing
+from analysis.checks import counting, invariants, recomputing
 from analysis.checks.counting import Counts
+from analysis.checks.faults import Fault, Faults
 from analysis.checks.predicting import Learned
-from analysis.checks.recomputing import Again, Fault
-from analysis.logs.frames import Frame
+from analysis.checks.recomputing import Again
+from analysis.logs import frames
 from analysis.logs.sources import LogSource
-from analysis.texts import Text, amount, count, plain, probability, text
+from analysis.texts import Text, count, plain, text
 
-_FAULTS = {
-    recomputing.COLUMNS: "columns",
-    recomputing.SUM: "sum",
-    recomputing.HOLES: "holes",
-    "distribution": "distribution",
-    "snapshot": "snapshot",
-    "number": "number",
-    "draw": "draw",
+_SAID = {
+    *(invariants.SUM, invariants.OUTSIDE, invariants.NEVER, invariants.WEIGHT, invariants.TWICE),
+    *(recomputing.RECORD, recomputing.DIFFERENT, recomputing.HOLES),
+    *("distribution", "snapshot", "number", "draw", "shadow"),
 }
+"""Faults that have sentences of their own: the last ones are steps of a decision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Propensities:
-    """What was found of a log's propensities; `again` is None where its rows cannot be made again."""
+    """What was found of a log's propensities; `again` is None where its rows cannot be made again.
 
-    counts: Counts
+    `n_unmatched` outcomes name assignments that the log does not have, and `n_missing` numbers are missing in a copy.
+    Neither need be wrong: the one can be a caller's mistake, and the erasures stay in the store.
+    """
+
+    rows: Faults
     again: Again | None
+    counts: Counts
+    n_unmatched: int = 0
+    n_missing: int = 0
 
     @property
     def hold(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.counts.alarms and not (self.again and self.again.faults)
+        return not (self.rows or self.counts.alarms or (self.again and self.again.faults))
 
 
 def propensities(
     source: LogSource,
-    frame: Frame,
+    experiment_id: str,
     learned: Learned | None,
     *,
     looked: Callable[[int], object] = lambda seq: seq,
 ) -> Propensities:
-    """Return whether the draws of a frame are what the log says; without rows and snapshots their counts alone."""
-    name = frame.experiment.experiment_id
-    again = recomputing.again(learned, name, looked=looked) if learned else None
-    return Propensities(counting.counts(source, frame), again)
+    """Return whether an experiment's draws are what the log says; nothing is made again without rows and snapshots.
+
+    Raises:
+        UnknownExperiment: the log has none of this id.
+        InvalidRequest: its columns are damaged, so that nothing can be read from them.
+    """
+    frame = frames.read(source, experiment_id)
+    again = recomputing.again(learned, experiment_id, looked=looked) if learned else None
+    is_readable = again is None or recomputing.RECORD not in again.faults.by_what
+    return Propensities(
+        invariants.faults(source, experiment_id),
+        again,
+        counting.counts(source, frame, with_segments=is_readable),
+        invariants.n_unmatched(source, experiment_id),
+        0 if again else invariants.n_missing(source),
+    )
 
 
 def said(found: Propensities) -> Iterator[Text]:
-    """Yield what was found, in sentences."""
-    if found.again is None:
-        yield text("propensities.not_again")
-    else:
-        yield from _said_again(found.again)
-    yield from _said_counts(found.counts)
+    """Yield what was found, in sentences, the verdict first."""
+    yield text("propensities.hold" if found.hold else "propensities.do_not_hold")
+    for what, fault in [*found.rows, *(found.again.faults if found.again else ())]:
+        yield _said_fault(what, fault)
+    yield from counting.said(found.counts)
+    yield from _said_again(found.again)
+    for key, n in (("unmatched", found.n_unmatched), ("missing", found.n_missing)):
+        if n:
+            yield text(f"propensities.{key}", n=count(n))
 
 
-def _said_again(again: Again) -> Iterator[Text]:
-    yield text("propensities.again", n=count(again.n_reproduced))
-    if again.n_forgotten:
-        yield text("propensities.forgotten", n=count(again.n_forgotten))
-    if again.n_imported:
-        yield text("propensities.imported", n=count(again.n_imported))
-    for step, fault in again.faults.items():
-        yield _said_fault(step, fault)
-
-
-def _said_fault(step: str, fault: Fault) -> Text:
+def _said_fault(what: str, fault: Fault) -> Text:
     seqs = tuple(plain(seq) for seq in fault.first)
-    return text(f"propensities.fault_{_FAULTS.get(step, 'other')}", n=count(fault.n), step=step, seqs=seqs)
+    if what in _SAID:
+        return text(f"propensities.fault_{what}", n=count(fault.n), seqs=seqs)
+    return text("propensities.fault_other", n=count(fault.n), step=what, seqs=seqs)
 
 
-def _said_counts(counts: Counts) -> Iterator[Text]:
-    if counts.p_value is None:
-        yield text("propensities.too_few", n=count(counts.n), enough=count(counting.FEWEST))
+def _said_again(again: Again | None) -> Iterator[Text]:
+    if again is None:
+        yield text("propensities.not_again")
         return
-    tested = {"n": count(counts.n), "sets": count(counts.n_sets), "p": probability(counts.p_value)}
-    yield text("propensities.do_not_fit" if counts.alarms else "propensities.fit", **tested)
-    for alarm in counts.alarms:
-        yield text(
-            "propensities.alarm",
-            variant=alarm.variant,
-            among=alarm.among,
-            observed=count(alarm.observed),
-            expected=amount(alarm.expected),
-            p=probability(alarm.p_value),
-        )
+    yield text("propensities.again", n=count(again.n_same))
+    for key, n in (("undrawn", again.n_undrawn), ("forgotten", again.n_forgotten), ("imported", again.n_imported)):
+        if n:
+            yield text(f"propensities.{key}", n=count(n))

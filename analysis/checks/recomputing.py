@@ -8,10 +8,10 @@ which reports read, must be what the record says, and the log must have no holes
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from struct import error as StructError
 
 import numpy as np
 
@@ -115,7 +115,7 @@ def _columns_of(row: Assignment) -> tuple[object, ...] | None:
     """Return what the columns must say of a row, None where it is of no draw that can have been made."""
     try:
         by_name = dict(zip(COLUMNS["assignments"], to_row(row), strict=True))
-    except (LookupError, ValueError, StructError):
+    except (LookupError, ValueError, struct.error):
         return None
     return tuple(by_name[name] for name in _STORED)
 

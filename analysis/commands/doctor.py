@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.progress import Progress
 
 from analysis.checks import drift as checks
@@ -64,19 +65,27 @@ def propensities(ctx: click.Context, experiment: str, log: Path) -> None:
     The exit code is 1 where something is wrong. It may be asked as often as anybody likes. Where a policy reads the
     context, making its draws again takes as long as drawing them did.
 
+    Of a log that `armlift export` wrote only rows and counts are checked: secret and snapshots stay in the store.
+
     \b
-    Example:
+    Examples:
       armlift doctor propensities home-offer --log store
+      armlift doctor propensities home-offer --log out/log
     """
-    with closing(open_log(log)) as reader, Progress(transient=True) as bar:
-        frame = frames.read(reader, experiment)
+    with closing(open_log(log)) as reader, _bar() as bar:
         learned = learned_in(log, reader)
         task = bar.add_task("Making draws again", total=learned.reader.last_seq() if learned else None)
-        found = logged.propensities(reader, frame, learned, looked=lambda seq: bar.update(task, completed=seq))
+        found = logged.propensities(reader, experiment, learned, looked=lambda seq: bar.update(task, completed=seq))
     for sentence in logged.said(found):
         click.echo(sentence)
     if not found.hold:
         ctx.exit(1)
+
+
+def _bar() -> Progress:
+    """Return a bar that shows in a terminal alone, and beside what is said."""
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 COMMANDS: Mapping[str, click.Command] = {"doctor": doctor}

@@ -16,6 +16,7 @@ from analysis.ope import evaluating, reading, showing
 from analysis.ope.course import over_time
 from analysis.ope.doors import coba, dsjson, open_bandit, tables
 from analysis.ope.evaluation import Evaluable, Evaluation
+from analysis.ope.intervals.by_name import NAMES
 from analysis.ope.learning import learn_from
 from analysis.ope.logged import Logged
 from analysis.ope.models.base import Ready, RewardModel
@@ -104,6 +105,7 @@ class Case:
 @click.option("--against", metavar="POLICY", help="What it is compared with; the logged policy if left out.")
 @click.option("--metric", help="What a draw brings; the experiment's reward if left out.")
 @click.option("--model", default="ridge", show_default=True, type=click.Choice(list(MODELS)), help="Of the reward.")
+@click.option("--interval", default=NAMES[0], show_default=True, type=click.Choice(NAMES), help="At one look.")
 @click.option("--since", callback=moment_of, metavar="TIME", help="Judge only what was drawn from then on.")
 @click.option(
     "--train-until",
@@ -129,6 +131,7 @@ def evaluate(
     against: str | None,
     metric: str | None,
     model: str,
+    interval: str,
     since: datetime | None,
     split: float | datetime | None,
     forced: bool,
@@ -158,7 +161,13 @@ def evaluate(
         raise InvalidRequest("say what to evaluate: EXPERIMENT with --log STORE, or --file LOG with --format, not both")
     begin = to_micros(since) if since else None
     found = evaluating.evaluate(
-        case.log, case.target, against=case.against, model=MODELS[model](), since=begin, forced=forced
+        case.log,
+        case.target,
+        against=case.against,
+        model=MODELS[model](),
+        interval=interval,
+        since=begin,
+        forced=forced,
     )
     _print(found)
     if json:

@@ -70,6 +70,9 @@ def _write_draws(experiment: str | None, log: Path, out: Path, kind: str, metric
     if out.is_dir():
         raise InvalidRequest(f"{out} is a directory: name the file to write as --out")
     draws = reading.read(log, experiment, metric=metric)
+    if not len(draws):
+        open_ones = f", and the windows of {draws.n_open:,} are still open" if draws.n_open else ""
+        raise InvalidRequest(f"{experiment!r} has no draws to write{open_ones}: export it later, or check its name")
     n = WRITERS[kind](draws, out)
     click.echo(f"{len(draws):,} draws of {experiment} are in {out}, on {n:,} lines of {kind}")
     for left in draws.left_out:

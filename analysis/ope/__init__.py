@@ -6,6 +6,16 @@ In a notebook an evaluation shows itself:
     ope.evaluate(log, ope.always("bundle"))
 
 Logs of other systems come in by `ope.doors`, models of the reward are in `ope.models`, estimators in `ope.estimators`.
+Draws in arrays need no door:
+
+    >>> import numpy as np
+    >>> from analysis import ope
+    >>> variant, clicks = np.tile([0, 1], 500), np.tile([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0], 125)
+    >>> even = np.full((1000, 2), 0.5)
+    >>> log = ope.Logged.of(("plain", "bold"), variant, clicks, even[:, 0], probabilities=even)
+    >>> found = ope.evaluate(log, ope.always("bold"))
+    >>> round(found.value.value, 2), found.verdict.word.value
+    (0.75, 'evaluable')
 """
 
 from __future__ import annotations
@@ -14,13 +24,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analysis.ope.counting import counts
     from analysis.ope.course import over_time
     from analysis.ope.evaluating import evaluate
     from analysis.ope.evaluation import Evaluable, Evaluation
     from analysis.ope.learning import learn
     from analysis.ope.logged import Collection, Logged
     from analysis.ope.points import point
-    from analysis.ope.reading import read
+    from analysis.ope.reading import read, with_control
     from analysis.ope.showing import to_html
     from analysis.ope.targets.always import always
     from analysis.ope.targets.functions import function
@@ -38,6 +49,7 @@ __all__ = [
     "Logged",
     "always",
     "as_logged",
+    "counts",
     "evaluate",
     "function",
     "given",
@@ -51,10 +63,12 @@ __all__ = [
     "tilted",
     "to_html",
     "uniform",
+    "with_control",
 ]
 
 _HOMES = {
     "as_logged": "targets.logged",
+    "counts": "counting",
     "evaluate": "evaluating",
     "Evaluable": "evaluation",
     "Evaluation": "evaluation",
@@ -64,6 +78,7 @@ _HOMES = {
     "over_time": "course",
     "point": "points",
     "read": "reading",
+    "with_control": "reading",
     "to_html": "showing",
     "always": "targets.always",
     "function": "targets.functions",

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 from analysis.estimate import LEVEL, Estimate, Scale, Validity, not_evaluable
-from analysis.ope.evaluation import Evaluable, Evaluation
+from analysis.ope.evaluation import Evaluable, Evaluation, Verdict
 from analysis.ope.gathering import Asked, Gathered
 from analysis.ope.intervals.by_name import NAMES
 from analysis.ope.logged import Collection, Logged
@@ -50,6 +51,8 @@ def evaluate(
         InvalidRequest: rows or a policy's answers are no probabilities, or not of these draws: it says which. Or there
             is no interval of that name.
     """
+    for each in (target, against) if against is not None else (target,):
+        _check_is_policy(each)
     blocks, collection = _opened(log)
     asked, by = Asked(target, against, since, interval), model or Ridge()
     folds = None
@@ -61,8 +64,19 @@ def evaluate(
     return _written(gathered, level=level, forced=forced)
 
 
+def _check_is_policy(target: object) -> None:
+    # A name or a function is what people try first.
+    if not hasattr(target, "probabilities"):
+        raise InvalidRequest(
+            f"{target!r:.80} is no policy to ask about: give one, as ope.always(NAME), ope.uniform(), "
+            "ope.of_file(PATH), ope.function(f) or ope.given(TABLE)"
+        )
+
+
 def _opened(log: Log) -> tuple[Iterator[Logged], Collection]:
     """Return the blocks, and how the log was collected: all of its blocks alike."""
+    if isinstance(log, (str, Path)):
+        raise InvalidRequest(f"{str(log)!r} is where a log is: read it first, as by ope.read({str(log)!r}, EXPERIMENT)")
     blocks = iter([log]) if isinstance(log, Logged) else iter(log)
     first = next(blocks, None)
     if first is None:
@@ -95,7 +109,10 @@ def _written(found: Gathered, *, level: float, forced: bool) -> Evaluation:
         overlap=found.evidence.overlap(),
         left_out=found.counts(),
     )
-    if verdict.word is Evaluable.NO:
+    if whole.value.value is None and verdict.word is not Evaluable.NO:
+        # No interval holds, whatever the weights are like.
+        whole = replace(whole, verdict=Verdict(Evaluable.NO, (*filter(None, [whole.value.note]), *verdict.reasons)))
+    if whole.verdict.word is Evaluable.NO:
         return _marked(whole) if forced else _without_numbers(whole)
     return whole if forced else _compared(whole, found)
 

@@ -24,7 +24,6 @@ from analysis.ope.weighed import Weighed, less, on_policy, weighed
 from analysis.texts import Name, text
 from engine.randomness import ONE
 
-
 _ROUNDING = 2 / ONE
 """Two distributions that were rounded to integers may be so far apart and yet be meant to be one."""
 

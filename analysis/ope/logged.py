@@ -74,10 +74,10 @@ class Collection:
 class Logged:
     """Draws in the order in which they were made, of `variants` (k,); arrays are (n,) unless it is said.
 
-    `variant` is a place among the variants, or where a request brings candidates, in its order. `propensity` is that of
-    the drawn one. `patterns` (n_patterns, k) are whole distributions and `pattern` which one a draw is of; None where
-    the log has the propensity alone. `eligible` (n_patterns, k) says what could be drawn, where that is more than what
-    has a probability. `logger` numbers the policies that drew, where there were several.
+    `variant` is a place among the variants, or where a request brings candidates, in the order of what was eligible.
+    `propensity` is that of the drawn one. `patterns` (n_patterns, k) are whole distributions and `pattern` which one a
+    draw is of; None where the log has the propensity alone. `eligible` (n_patterns, k) says what could be drawn, where
+    that is more than what has a probability. `logger` numbers the policies that drew, where there were several.
 
     `context` has columns: numbers and flags called `numbers`, texts called `texts`, whose codes are places in `words`.
     `ask` yields the questions themselves. `unit` says which draws are of one unit, `at` when they were made, in
@@ -202,7 +202,7 @@ class Logged:
     def placed(self) -> Iterator[tuple[Question, list[int]]]:
         """Yield the question of each draw, with the place of each of its eligible variants among those of the log.
 
-        They are found by name, or where a request brings candidates, they stand in its order.
+        They are found by name, or where a request brings candidates, they stand in the order of what was eligible.
 
         >>> log = Logged.of(("a", "b"), np.array([0]), np.ones(1), np.array([0.5]))
         >>> [places for _, places in log.placed()]
@@ -211,10 +211,11 @@ class Logged:
         known = {str(name): place for place, name in enumerate(self.variants)}
         last: tuple[Variant, ...] = ()
         places: list[int] = []
-        for question in self.questions():
+        for question, could_be in zip(self.questions(), self.could_be, strict=True):
             if question.eligible is not last:
-                last, places = question.eligible, _places(question.eligible, known)
-            yield question, places
+                last = question.eligible
+                places = [known.get(variant.name, -1) for variant in last]
+            yield question, np.flatnonzero(could_be)[: len(last)].tolist() if -1 in places else places
 
 
 _BY_DRAW = tuple(
@@ -222,11 +223,6 @@ _BY_DRAW = tuple(
     for each in fields(Logged)
     if each.name in ("variant", "reward", "propensity", "unit", "at", "row", "slate", "slot", "logger", "context")
 )
-
-
-def _places(eligible: tuple[Variant, ...], known: dict[str, int]) -> list[int]:
-    found = [known.get(variant.name, -1) for variant in eligible]
-    return list(range(len(found))) if -1 in found else found
 
 
 def _from_columns(log: Logged) -> Iterator[Question]:

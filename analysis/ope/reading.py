@@ -52,6 +52,15 @@ def read(log: str | Path | LogSource, experiment_id: str, *, metric: str | None 
         UnknownExperiment: the log has no such experiment.
         InvalidRequest: the experiment has no reward and no metric is named, or none that a draw by itself can have.
         StoreUnavailable: there is no store in the directory.
+
+    >>> from analysis.logs.simple_log import simple_log
+    >>> from engine.experiments import Experiment, Variant
+    >>> from engine.metrics import Metric
+    >>> hero = Experiment("hero", (Variant("plain"), Variant("bold")), (Metric("click"),))
+    >>> store = simple_log(hero, {"variant": np.array([0, 1, 1])}, {"row": np.array([2])})
+    >>> draws = read(store, "hero", metric="click")
+    >>> draws.variants, draws.reward.tolist(), draws.propensity.tolist()
+    (('plain', 'bold'), [0.0, 0.0, 1.0], [0.5, 0.5, 0.5])
     """
     return _read(opening(log), experiment_id, metric, with_control=False)
 

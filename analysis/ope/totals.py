@@ -18,7 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.arrays import Floats, Ints, distinct
+from analysis.arrays import Floats, Ints, distinct, renumbered
 from analysis.lifts.moments import Moments
 from analysis.ope.estimators.base import Estimator
 from analysis.ope.mixing import buckets
@@ -64,7 +64,7 @@ class UnitSums:
         """
         are_groups = any(part.are_groups for part in parts)
         alike = [part.grouped for part in parts] if are_groups else parts
-        units, index = np.unique(np.concatenate([part.units for part in alike]), return_inverse=True)
+        units, index = _numbered(np.concatenate([part.units for part in alike]), are_groups)
         columns = zip(*(part.columns for part in alike), strict=True)
         return cls(units, tuple(_summed(np.concatenate(each), index, len(units)) for each in columns), are_groups)
 
@@ -154,7 +154,8 @@ class Totals:
         ascent = self.ascent + other.ascent if other.has_groups else self.ascent.over(other._units)
         if sum(map(len, rest)) <= max(len(first), _MANY):
             return Totals(moments, parts, ascent)
-        return Totals(moments, (_kept(UnitSums.one(parts), ascent),), ascent)
+        # Of units that do not repeat, each by itself says no more than a group.
+        return Totals(moments, (UnitSums.one([each.grouped for each in parts] if ascent.is_all else parts),), ascent)
 
     @property
     def n(self) -> int:
@@ -220,11 +221,6 @@ class Totals:
         return replace(self, moments=self.moments.columns(columns), parts=parts)
 
 
-def _kept(sums: UnitSums, ascent: Ascent) -> UnitSums:
-    """Return the sums that are kept of units: of groups, where none repeated so far and there are very many."""
-    return UnitSums.one([sums.grouped]) if ascent.is_all and len(sums) > _MANY else sums
-
-
 def standard_error(totals: Totals, estimator: Estimator) -> float:
     """Return the standard error of an estimator from the totals of its terms, by the delta method; NaN without one.
 
@@ -246,6 +242,15 @@ def deviation(gradient: Floats, covariance: Floats) -> float:
         return math.nan
     size = np.abs(gradient)
     return math.sqrt(square) if square > _ROUNDING * float(size @ np.abs(covariance) @ size) else 0.0
+
+
+def _numbered(units: Ints, are_groups: bool) -> tuple[Ints, Ints]:
+    """Return the different units, ascending, and which of them each place is of; of groups without sorting them."""
+    if are_groups:
+        index, found = renumbered(units, _N_GROUPS)
+        return found, index
+    found, index = np.unique(units, return_inverse=True)
+    return found, index
 
 
 def _summed(values: Floats, index: Ints, n: int) -> Floats:

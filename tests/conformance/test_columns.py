@@ -89,6 +89,14 @@ def test_rows_are_matched_with_the_seq_of_their_assignment(both) -> None:
     assert plain(both.reader.columns("exposures", ["assignment_seq"])) == {"assignment_seq": [6, -1, 5, -1]}
 
 
+def test_columns_of_erasures_are_of_no_experiment(both) -> None:
+    both.kept(assignment(1), Erasure(ANNA, NOON, "kim", "asked"), assignment(2))
+    keys = plain(both.reader.columns("assignments", ["unit_key"]))["unit_key"]
+    expected = {"seq": [2], "unit_key": keys[:1]}
+    for experiment_id in ("", "hero", "unknown"):
+        assert plain(both.reader.columns("erasures", ["seq", "unit_key"], experiment_id)) == expected
+
+
 def test_what_was_taken_back_is_known_by_its_seq(both) -> None:
     both.kept(outcome("o1", unit=ANNA), outcome("o2", unit=ANNA), outcome("o3", unit=BEN))
     both.kept(*[replace(outcome(f"voids {n}", metric=""), void_of=of) for n, of in enumerate(["o3", "o1", "o3", "o9"])])
@@ -130,7 +138,7 @@ def test_contexts_that_are_not_there_are_refused(both, experiment_id: str, name:
         both.reader.contexts(experiment_id, [name])
 
 
-@pytest.mark.parametrize(("table", "name"), [("erasures", "seq"), ("assignments", "context"), ("x; DROP", "seq")])
+@pytest.mark.parametrize(("table", "name"), [("units", "seq"), ("assignments", "context"), ("x; DROP", "seq")])
 def test_columns_that_are_not_there_are_refused(both, table: str, name: str) -> None:
     with pytest.raises(InvalidRequest, match=r"there is no table|have no column"):
         both.reader.columns(table, ["seq", name])

@@ -52,7 +52,7 @@ def running(both, experiment_id: str = "hero") -> ExperimentState:
 
 def proposal(attempt: int = 1, experiment_id: str = "hero", **fields: object) -> Proposal:
     changed = experiment(experiment_id, FixedSpec({"plain": 0.2, "bold": 0.8}))
-    return replace(Proposal(changed, attempt, 1, NOON, 9, "kim", "phones want less"), **fields)
+    return replace(Proposal(changed, attempt, 1, NOON, "n1", 9, "kim", "phones want less"), **fields)
 
 
 def kept(both, state: ExperimentState, filed: Filed, action: str = "propose") -> ExperimentState:

@@ -103,11 +103,31 @@ def test_a_policy_that_learns_is_frozen_with_what_the_log_teaches(
     started("taught")
     changed = file("taught", "{thompson: {prior_beta: 3}}")
     told = ("--log", store, "--reason", "shyer")
-    assert "which learns: say the server's store by --log" in run("policy", "propose", changed, fails=True)
+    assert "which learns: say the server's store by --log" in run("policy", "propose", changed, *told[2:], fails=True)
+    assert "for a reason" in run("policy", "propose", changed, *told[:2], fails=True)
     assert "has matured: propose it once one has" in run("policy", "propose", changed, *told, fails=True)
     visited(address, "taught")
     said = run("policy", "propose", changed, *told)
     assert re.search(r"its policy knows [0-9a-f]{12}: 20 rewards until 2024-01-01 13:00:00", said)
+
+
+def test_a_shadow_is_proposed_without_a_file(
+    run: Run, started: Callable[..., None], file, address: str, store: Path
+) -> None:
+    started("shaded", "{thompson: {control_share: 0.2}}\nshadow: {thompson: {prior_beta: 3}}")
+    visited(address, "shaded")
+    told = ("--log", store, "--reason", "it looks better")
+    said = run("policy", "propose", "--shadow", "shaded", *told)
+    assert "shaded: attempt 1 is frozen at row" in said
+    assert "attempt 1, policy, shadow" in run("history", "shaded")
+    run("policy", "promote", "shaded", "--force", "--reason", "today")
+    served = run("show", "shaded")
+    assert "prior_beta: 3" in served
+    assert "control_share: 0.2" in served
+    assert "shadow" not in served
+    assert "has no shadow: propose a file" in run("policy", "propose", "--shadow", "shaded", *told, fails=True)
+    for more in ((), ("--shadow", "shaded", file("shaded", "thompson"))):
+        assert "an experiment whose --shadow is to serve" in run("policy", "propose", *more, *told, fails=True)
 
 
 def test_what_the_log_cannot_speak_about_is_said_before_anything_is_learned(

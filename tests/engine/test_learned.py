@@ -88,5 +88,6 @@ def test_a_summary_says_what_is_live() -> None:
     assert summarised(live, state).is_live
     assert summarised(shadow, state).is_live
     assert not summarised(replace(shadow, is_shadow=False), state).is_live
+    assert summarised(shadow, replace(state, snapshot=shadow.hash, shadow_snapshot="")).is_live, "it was promoted"
     assert (summarised(live, state).learned_to, summarised(live, state).n_bytes) == (NOON, 5)
     assert summarised(replace(live, watermark=BEFORE_THE_LOG), state).learned_to is None

@@ -8,11 +8,13 @@ from datetime import timedelta
 
 import pytest
 
+from engine.definition import define
 from engine.errors import InvalidExperiment, InvalidRequest, InvalidTransition, SnapshotRefused, StaleEtag
-from engine.experiments import ContextField, Experiment, ExperimentState, FieldType, Status, Variant
+from engine.experiments import Brief, ContextField, Experiment, ExperimentState, FieldType, Status, Variant
 from engine.freezing import frozen
+from engine.funnel import Funnel
 from engine.lifecycle import Author, update
-from engine.promotion import MOST_EVIDENCE, Freezing, next_attempt, promote, propose, withdraw
+from engine.promotion import MOST_EVIDENCE, Freezing, is_outdated, next_attempt, of_shadow, promote, propose, withdraw
 from engine.proposals import Proposal, Standing
 from engine.records import Snapshot
 from engine.specs import ContextualSpec, FixedSpec, ThompsonSpec
@@ -32,7 +34,7 @@ def state(status: Status = Status.RUNNING, **fields: object) -> ExperimentState:
 
 
 def freezing(changed: Experiment = CHANGED, learned: Snapshot | None = None, attempt: int = 1) -> Freezing:
-    return Freezing(changed, learned, last_seq=90, attempt=attempt)
+    return Freezing(changed, learned, "n1", last_seq=90, attempt=attempt)
 
 
 def proposed(changed: Experiment = CHANGED, before: ExperimentState | None = None) -> tuple[Proposal, ExperimentState]:
@@ -43,7 +45,7 @@ def proposed(changed: Experiment = CHANGED, before: ExperimentState | None = Non
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.PAUSED])
 def test_a_proposal_is_frozen_with_what_it_is_judged_by_and_changes_nothing_that_serves(status: Status) -> None:
     proposal, after, change = propose(state(status), freezing(attempt=4), "7", AUTHOR)
-    assert proposal == Proposal(CHANGED, 4, 3, NOW, 90, "kim", "phones want less")
+    assert proposal == Proposal(CHANGED, 4, 3, NOW, "n1", 90, "kim", "phones want less")
     assert after == state(status, etag="8")
     assert (change.action, change.fields, change.reason) == ("propose", ("attempt 4", "policy"), "phones want less")
     assert (change.revision, change.epoch) == (3, 2)
@@ -60,6 +62,8 @@ def test_what_no_update_allows_is_not_proposed() -> None:
         proposed(replace(HERO, policy=FixedSpec({"plain": 0.2, "bold": 0.3, "quiet": 0.4})))
     with pytest.raises(InvalidRequest, match="nothing changes"):
         proposed(HERO)
+    with pytest.raises(InvalidRequest, match="brief of 'hero' change nothing that is served: use `armlift apply`"):
+        proposed(replace(HERO, brief=Brief("phones want less")))
     with pytest.raises(StaleEtag):
         propose(state(), freezing(), "6", AUTHOR)
 
@@ -70,11 +74,21 @@ def test_what_no_update_allows_is_not_proposed() -> None:
         ({"variants": (*HERO.variants, Variant("loud"))}, "the variant 'loud'"),
         ({"variants": (*HERO.variants[:2], Variant("quiet", '{"size": 2}'))}, "the new payload of 'quiet'"),
         ({"policy": ContextualSpec(), "candidates": ()}, "what requests would bring along"),
+        ({"slots": 2}, "slot 2"),
     ],
 )
 def test_what_nobody_was_shown_is_no_proposal(changed: dict[str, object], what: str) -> None:
     with pytest.raises(InvalidRequest, match=f"nothing in the log says what {what} earns: test it as an A/B test"):
         proposed(experiment(**changed))
+
+
+@pytest.mark.parametrize(
+    "who", [{"funnel": Funnel(traffic=0.5)}, {"unit": "session"}, {"funnel": Funnel(audience={"country": "PL"})}]
+)
+def test_who_is_in_is_no_part_of_a_proposal(who: dict[str, object]) -> None:
+    seen = replace(HERO, context=(ContextField("country", FieldType.TEXT),))
+    with pytest.raises(InvalidRequest, match=r"knows those alone who are in: change `\w+` by `armlift apply`"):
+        proposed(replace(seen, policy=CHANGED.policy, **who), state(experiment=seen))
 
 
 def test_a_killed_variant_is_not_brought_back_by_evidence_that_cannot_be_there() -> None:
@@ -84,6 +98,25 @@ def test_a_killed_variant_is_not_brought_back_by_evidence_that_cannot_be_there()
         proposed(back, state(experiment=killed))
     fewer = replace(HERO, killed=("quiet",))
     assert proposed(fewer)[0].experiment.killed == ("quiet",)
+
+
+def test_each_promotion_begins_an_epoch_also_where_an_update_begins_none() -> None:
+    learns = define(replace(HERO, policy=ThompsonSpec()))
+    before = state(experiment=learns, snapshot="ab" * 32)
+    fewer = replace(learns, killed=("quiet",))
+    assert update(before, fewer, before.etag, AUTHOR)[0].epoch == before.epoch
+    waiting = Proposal(fewer, 1, before.revision, NOW, "n1", 90, "kim", "less")
+    settled, after, change = promote(before, waiting, EVIDENCE, "", AUTHOR)
+    assert after.epoch == change.epoch == settled.settlement.epoch == before.epoch + 1
+    assert after.snapshot == before.snapshot
+
+
+def test_a_shadow_is_proposed_with_the_control_share_of_what_serves() -> None:
+    shadowed = replace(learning(), policy=ThompsonSpec(control_share=0.1), shadow=ThompsonSpec(prior_beta=9.0))
+    assert of_shadow(shadowed) == replace(shadowed, policy=ThompsonSpec(prior_beta=9.0, control_share=0.1), shadow=None)
+    assert of_shadow(replace(HERO, shadow=CHANGED.policy)) == CHANGED
+    with pytest.raises(InvalidRequest, match="'hero' has no shadow"):
+        of_shadow(HERO)
 
 
 def test_a_field_that_no_draw_came_with_is_declared_first() -> None:
@@ -119,9 +152,14 @@ def frozen_state(changed: Experiment = SHY) -> tuple[ExperimentState, Snapshot]:
     return running, learned
 
 
+def of_log(changed: Experiment, learned: Snapshot) -> Freezing:
+    """What is frozen on the log that taught it."""
+    return Freezing(changed, learned, learned.watermark[1], last_seq=1000, attempt=1)
+
+
 def test_a_policy_that_learns_is_frozen_with_what_the_log_teaches_and_no_other_is() -> None:
     running, learned = frozen_state()
-    of = Freezing(SHY, learned, last_seq=1000, attempt=1)
+    of = of_log(SHY, learned)
     assert propose(running, of, "", AUTHOR)[0].snapshot == learned.hash
     with pytest.raises(InvalidRequest, match="send what it has learned"):
         propose(running, replace(of, learned=None), "", AUTHOR)
@@ -131,16 +169,18 @@ def test_a_policy_that_learns_is_frozen_with_what_the_log_teaches_and_no_other_i
         propose(running, replace(of, learned=replace(learned, n_rewards=0)), "", AUTHOR)
     with pytest.raises(InvalidRequest, match=f"learned from row {learned.watermark[2]}, and the log ends at 3"):
         propose(running, replace(of, last_seq=3), "", AUTHOR)
+    with pytest.raises(InvalidRequest, match="is of another log: name the server's own store by --log"):
+        propose(running, replace(of, node_id="n2"), "", AUTHOR)
 
 
 def test_what_was_learned_for_another_definition_is_refused() -> None:
     running, learned = frozen_state()
     bolder = replace(LEARNS, policy=ThompsonSpec(prior_alpha=9.0, publish_every=7))
     with pytest.raises(SnapshotRefused, match="configured differently"):
-        propose(running, Freezing(bolder, learned, 1000, 1), "", AUTHOR)
+        propose(running, of_log(bolder, learned), "", AUTHOR)
     damaged = replace(learned, blob=learned.blob + b" ")
     with pytest.raises(SnapshotRefused, match="not what its name says"):
-        propose(running, Freezing(SHY, damaged, 1000, 1), "", AUTHOR)
+        propose(running, of_log(SHY, damaged), "", AUTHOR)
 
 
 def test_what_is_frozen_is_what_a_learner_of_the_definition_would_know() -> None:
@@ -213,6 +253,7 @@ def test_nothing_becomes_of_a_proposal_twice() -> None:
 def test_an_experiment_that_was_changed_since_needs_another_proposal() -> None:
     proposal, after = proposed()
     changed, _ = update(after, replace(HERO, seed="new"), after.etag, AUTHOR)
+    assert [is_outdated(each, proposal) for each in (after, changed)] == [False, True]
     for forced in (False, True):
         with pytest.raises(InvalidTransition, match="changes revision 3, and 4 is there by now: propose it again"):
             promote(changed, proposal, "" if forced else EVIDENCE, "", AUTHOR, forced=forced)
@@ -221,11 +262,11 @@ def test_an_experiment_that_was_changed_since_needs_another_proposal() -> None:
 
 def test_a_promoted_policy_begins_with_what_it_was_frozen_with_unless_what_serves_means_the_same() -> None:
     running, learned = frozen_state()
-    proposal, after, _ = propose(replace(running, snapshot="ab" * 32), Freezing(SHY, learned, 1000, 1), "", AUTHOR)
+    proposal, after, _ = propose(replace(running, snapshot="ab" * 32), of_log(SHY, learned), "", AUTHOR)
     assert promote(after, proposal, EVIDENCE, "", AUTHOR)[1].snapshot == learned.hash
     alike = replace(LEARNS, seed="other")
     running, learned = frozen_state(alike)
-    proposal, after, _ = propose(replace(running, snapshot="ab" * 32), Freezing(alike, learned, 1000, 1), "", AUTHOR)
+    proposal, after, _ = propose(replace(running, snapshot="ab" * 32), of_log(alike, learned), "", AUTHOR)
     assert promote(after, proposal, EVIDENCE, "", AUTHOR)[1].snapshot == "ab" * 32
 
 

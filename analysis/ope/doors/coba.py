@@ -18,8 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from analysis.arrays import Ints
 from analysis.ope.doors.leaving_out import (
     SAME,
@@ -59,18 +57,23 @@ def read(
 ) -> Iterator[Logged]:
     """Yield logged interactions, or a file with one as JSON in each line, in blocks of some `n`.
 
-    Variants are the `actions`, called by what they are where these are the same in all interactions, else by their
+    Variants are the `actions`, called by what they are where one interaction has all that there are, else by their
     places; with `variants`, an action is looked up among these names. A file is read twice, first for its `shape`, if
     that is not given; interactions that come one by one are then kept.
 
     Raises:
         InvalidRequest: there is no such file, or no interaction is a draw.
+
+    >>> drawn = {"context": {"age": 30}, "actions": ["a", "b"], "action": "b", "reward": 1, "probability": 0.25}
+    >>> (log,) = read([drawn, {**drawn, "probability": None}])
+    >>> log.propensity.tolist(), [count.n for count in log.left_out]
+    ([0.25], [1])
     """
     source = _source(interactions)
     known = shape or Shape.of(_rows(source, tuple(variants), LeftOut()))
-    left_out = LeftOut()
-    gathering = Gathering(known, collection or Collection(), partial(_ask, source, tuple(variants)))
-    return blocks(_rows(source, tuple(variants), left_out), gathering, left_out, n)
+    names, left_out = tuple(variants) or known.named, LeftOut()
+    gathering = Gathering(known, collection or Collection(), partial(_ask, source, names))
+    return blocks(_rows(source, names, left_out), gathering, left_out, n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +190,17 @@ def _features(action: object) -> Context:
 
 
 def interactions(log: Logged | Iterable[Logged]) -> Iterator[dict[str, Any]]:
-    """Yield a log as Coba's logged interactions, of which `LoggedInteraction(**each)` makes its own kind."""
+    """Yield a log as Coba's logged interactions, of which `LoggedInteraction(**each)` makes its own kind.
+
+    >>> import numpy as np
+    >>> log = Logged.of(("a", "b"), np.array([1]), np.ones(1), np.array([0.25]))
+    >>> (found,) = interactions(log)
+    >>> found["action"], found["actions"], found["probability"]
+    ('b', ['a', 'b'], 0.25)
+    """
     for part in parts(log):
         p = part.probabilities
-        for place, (question, could_be) in enumerate(zip(part.questions(), part.could_be, strict=True)):
-            eligible = np.flatnonzero(could_be).tolist()
+        for place, (question, eligible) in enumerate(part.placed()):
             actions = [_action(variant) for variant in question.eligible]
             yield {
                 "context": _plain(question.context),

@@ -60,16 +60,16 @@ def read(
 ) -> Iterator[Logged]:
     """Yield the draws of a file in blocks of some `n`. VW does not say who drew them: an adaptive log, unless told.
 
-    Variants are those of `_multi`, called by their `_tag` where one line has all that there are, else by their places in
-    the line. Fields of the context are called "namespace.feature". The file is read twice: first for its `shape`, if that is not given. A
-    row is its line's number; of slates, a thousand times that and the place of its slot.
+    Variants are those of `_multi`, called by their `_tag` where one line has all that there are, else by their places
+    in the line. Fields of the context are called "namespace.feature". The file is read twice: first for its `shape`, if
+    that is not given. A row is its line's number; of slates, a thousand times that and the place of its slot.
 
     Raises:
         InvalidRequest: there is no such file, no line of it is a draw, or lines were kept with different probabilities.
     """
     lines, how = _Numbered.of(Path(path)), reading or Reading()
     known = shape or Shape.of(_rows(lines, how, LeftOut()))
-    how = replace(how, variants=known.named)
+    how = replace(how, variants=how.variants or known.named)
     left_out = LeftOut()
     gathering = Gathering(known, collection or Collection(), partial(_ask, lines, how))
     return blocks(_rows(lines, how, left_out), gathering, left_out, n)
@@ -134,12 +134,20 @@ def write(log: Logged | Iterable[Logged], path: Path | str) -> int:
     """Write a log as dsjson, which VW and `read` read, and return the number of lines. A slate is one line.
 
     Our own fields `unit`, `logger` and `_slot` stand beside VW's, which passes over them (inside an outcome a field
-    without the `_` would become a feature). Where not all draws were among the
-    same variants, give their names to `read`: `Reading(variants=...)`.
+    without the `_` would become a feature). Where no draw was among all variants, give their names to `read`:
+    `Reading(variants=...)`.
 
     Raises:
         InvalidRequest: the log has propensities alone, slots of one slate have different contexts, or a field begins
             with `_`, which dsjson keeps for itself.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> log = Logged.of(("a", "b"), np.array([1]), np.ones(1), np.array([0.25]), probabilities=np.array([[0.75, 0.25]]))
+    >>> with TemporaryDirectory() as directory:
+    ...     n_lines = write(log, Path(directory) / "log.json")
+    ...     (found,) = read(Path(directory) / "log.json")
+    >>> n_lines, found.variants, found.probabilities.tolist()
+    (1, ('a', 'b'), [[0.75, 0.25]])
     """
     return write_lines(path, (json.dumps(event, ensure_ascii=False) for part in parts(log) for event in _events(part)))
 
@@ -150,8 +158,8 @@ def _events(log: Logged) -> Iterator[dict[str, Any]]:
         raise InvalidRequest("dsjson holds whole distributions and this log has propensities alone: write it as CSV")
     is_slate = bool((log.slate[1:] == log.slate[:-1]).any())
     draws = (
-        _Draw(place, question, np.flatnonzero(could_be).tolist(), p)
-        for place, (question, could_be, p) in enumerate(zip(log.questions(), log.could_be, probabilities, strict=True))
+        _Draw(place, question, eligible, probabilities[place])
+        for place, (question, eligible) in enumerate(log.placed())
     )
     for _, slate in groupby(draws, lambda draw: log.slate[draw.place].item()):
         filled = list(slate)
@@ -159,12 +167,17 @@ def _events(log: Logged) -> Iterator[dict[str, Any]]:
 
 
 class _Draw(NamedTuple):
-    """A draw's place in its block, what was asked, and the places and probabilities of what could be drawn."""
+    """A draw's place in its block, what was asked, the places of what was eligible, and the probabilities of all."""
 
     place: int
     question: Question
     eligible: list[int]
     p: Floats
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what was eligible."""
+        return [variant.name for variant in self.question.eligible]
 
 
 def _alone(log: Logged, draw: _Draw) -> dict[str, Any]:
@@ -183,19 +196,19 @@ def _slate(log: Logged, draws: Sequence[_Draw]) -> dict[str, Any]:
     if any(_shared(draw.question.context) != _shared(first.question.context) for draw in draws):
         raise InvalidRequest(f"row {log.row[first.place]} is of a slate whose slots have different contexts: write CSV")
     context["_slots"] = [nested(_of_slot(draw.question.context)) for draw in draws]
-    return {**_about(log, first), "c": context, "_outcomes": [_outcome(log, draw, first.eligible) for draw in draws]}
+    return {**_about(log, first), "c": context, "_outcomes": [_outcome(log, draw, first.names) for draw in draws]}
 
 
-def _outcome(log: Logged, draw: _Draw, there_were: list[int]) -> dict[str, Any]:
+def _outcome(log: Logged, draw: _Draw, there_were: list[str]) -> dict[str, Any]:
     places, p = _ranked(log, draw)
     cost, slot = 0.0 - float(log.reward[draw.place]), int(log.slot[draw.place])
-    if not set(places) <= set(there_were):
+    if not set(draw.names) <= set(there_were):
         raise InvalidRequest(f"row {log.row[draw.place]} could be a variant that the first slot of its slate could not")
     return {
         "_label_cost": cost,
         "_id": str(slot),
         "_slot": slot,
-        "_a": [there_were.index(place) for place in places],
+        "_a": [there_were.index(draw.names[draw.eligible.index(place)]) for place in places],
         "_p": p,
         "_o": [],
     }

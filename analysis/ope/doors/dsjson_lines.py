@@ -29,7 +29,7 @@ Event = Mapping[str, Any]
 class Reading:
     """How lines are read.
 
-    `variants` are the `_tag`s that there are, where not all lines have the same ones. `cost` is the field of the cost:
+    `variants` are the `_tag`s that there are, where no line has all of them. `cost` is the field of the cost:
     `_original_label_cost` is what was observed where the service imitated a baseline and made `_label_cost` of it.
     `unit` is the field of the context that says whose draw it is, and is then no field of the context; without one,
     each line is of its own unit, or of our own field `unit`.
@@ -137,6 +137,8 @@ def _row(number: int, place: int, event: Event, outcome: Event, *, how: Reading,
     names = how.variants or _names(event["c"], len(ranked))
     at = dict(zip(_placed(event, list(ranked), how), ranked.values(), strict=True))
     unit = context.get(how.unit) if how.unit else event.get("unit")
+    # A draw alone is numbered without being remembered, so that a long file takes no more memory than a short one.
+    slate = number if "_outcomes" in event else None
     return Row(
         number=number,
         variant=next(iter(at)),
@@ -147,8 +149,8 @@ def _row(number: int, place: int, event: Event, outcome: Event, *, how: Reading,
         could_be=tuple(each in at for each in range(len(names))),
         probabilities=tuple(at.get(each, 0.0) for each in range(len(names))),
         context={name: value for name, value in context.items() if name != how.unit},
-        unit=(number,) if unit is None else str(unit),
-        slate=number,
+        unit=str(unit) if unit is not None else None if slate is None else (slate,),
+        slate=slate,
         slot=whole_of(outcome.get("_slot", place)),
         logger=whole_of(event.get("logger", 0)),
     )

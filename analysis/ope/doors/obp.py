@@ -38,6 +38,10 @@ def read(feedback: Feedback, collection: Collection | None = None) -> Logged:
 
     Raises:
         InvalidRequest: an array is missing or of another shape, or no round can be used.
+
+    >>> log = read({"n_rounds": 2, "n_actions": 3, "action": [0, 2], "reward": [1, 0], "pscore": [0.5, 0.2]})
+    >>> log.variants, log.propensity.tolist(), feedback_of(log)["action"].tolist()
+    (('0', '1', '2'), [0.5, 0.2], [0, 2])
     """
     n, k = (_whole(feedback, name) for name in ("n_rounds", "n_actions"))
     action, reward, pscore = (_array(feedback, name, (n,)) for name in ("action", "reward", "pscore"))

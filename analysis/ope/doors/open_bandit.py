@@ -220,7 +220,7 @@ def write(log: Logged | Iterable[Logged], path: Path | str) -> int:
     `user-item_affinity_0` and so on; units and whole distributions have no place there. The latter are known again
     where the folder is called `random`.
     """
-    return write_lines(path, _csv(log, Path(path))) - 1
+    return max(write_lines(path, _csv(log, Path(path))) - 1, 0)
 
 
 def _csv(log: Logged | Iterable[Logged], path: Path) -> Iterator[str]:

@@ -167,7 +167,7 @@ def write(log: Logged | Iterable[Logged], path: Path | str) -> int:
 
     A number is written so that it is read back exactly. An empty text is read back as a missing one.
     """
-    return write_lines(path, _csv(log)) - 1
+    return max(write_lines(path, _csv(log)) - 1, 0)
 
 
 def _csv(log: Logged | Iterable[Logged]) -> Iterator[str]:

@@ -77,7 +77,7 @@ def with_control_share(log: Logged, policy: Floats, share: float, control: int) 
     [0.792, 0.208]
     """
     if set(distinct(log.logger).tolist()) != {0, 1}:
-        raise InvalidRequest("a log with a control share has draws of loggers 0 and 1: read it with its control group")
+        raise InvalidRequest("a log with a control share has draws of loggers 0 and 1: read it by ope.with_control")
     of_control = np.zeros(log.k)
     of_control[control] = 1
     drawn = np.arange(len(log)), log.variant

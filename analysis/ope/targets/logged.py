@@ -59,12 +59,21 @@ class Tilted:
 
 
 def logged() -> AsLogged:
-    """Return the logged policy itself."""
+    """Return the logged policy itself.
+
+    >>> log = Logged.of(("a", "b"), np.array([0]), np.ones(1), np.array([0.9]), probabilities=np.array([[0.9, 0.1]]))
+    >>> logged().probabilities(log).tolist()
+    [[0.9, 0.1]]
+    """
     return AsLogged()
 
 
 def tilted(temperature: float) -> Tilted:
     """Return the logged policy at a temperature: below 1 surer of what it favours, above 1 nearer to an even one.
+
+    >>> log = Logged.of(("a", "b"), np.array([0]), np.ones(1), np.array([0.9]), probabilities=np.array([[0.9, 0.1]]))
+    >>> tilted(0.5).probabilities(log).round(3).tolist()
+    [[0.988, 0.012]]
 
     Raises:
         InvalidRequest: the temperature is not a number above 0.

@@ -22,7 +22,7 @@ from engine.candidates import NOTHING, Brought, reader_of
 from engine.clock import to_micros
 from engine.context import declared, fields
 from engine.definition import define
-from engine.errors import InvalidRequest, UnknownExperiment
+from engine.errors import InvalidRequest, PolicyFailed, UnknownExperiment
 from engine.expansion import expanded
 from engine.experiments import Experiment, ExperimentState, ExposureRule
 from engine.funnel import Population
@@ -67,8 +67,9 @@ class Served:
         chances = self._chances(question)
         names = [variant.name for variant in question.eligible]
         if not chances.keys() <= set(names):
-            missing = min(chances.keys() - set(names))
-            raise InvalidRequest(f"{self.name} would have served {missing!r}, where the log could draw {names} alone")
+            missing, there = min(chances.keys() - set(names)), ", ".join(names)
+            what = f"{self.name} would have served {missing!r}, where the log could draw {there} alone"
+            raise PolicyFailed(f"{what}: leave such rows out, or judge only draws since a time when it could")
         return [chances.get(name, 0) / ONE for name in names]
 
     def _chances(self, question: Question) -> Mapping[str, int]:
@@ -100,6 +101,15 @@ def of_file(file: str | Path | Experiment, population: Population | None = None)
     Raises:
         InvalidExperiment: the file cannot be read, or what it says is refused.
         InvalidRequest: its conditions name some, and no population is given.
+
+    >>> import numpy as np
+    >>> from engine.experiments import Variant
+    >>> from engine.metrics import Metric
+    >>> test = FixedSpec({"a": 0.75, "b": 0.25})
+    >>> hero = Experiment("hero", (Variant("a"), Variant("b")), (Metric("click"),), policy=test)
+    >>> log = Logged.of(("a", "b"), np.array([0]), np.ones(1), np.array([0.5]))
+    >>> of_file(hero).probabilities(log).tolist()
+    [[0.75, 0.25]]
     """
     if isinstance(file, Experiment):
         written, named = define(file), file.experiment_id

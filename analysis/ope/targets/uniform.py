@@ -29,7 +29,12 @@ class Uniform:
 
 
 def uniform() -> Uniform:
-    """Return the policy that gives each eligible variant the same probability."""
+    """Return the policy that gives each eligible variant the same probability.
+
+    >>> log = Logged.of(("a", "b"), np.array([0]), np.ones(1), np.array([0.9]))
+    >>> uniform().probabilities(log).tolist()
+    [[0.5, 0.5]]
+    """
     return Uniform()
 
 

@@ -27,41 +27,41 @@ from armlift.v1 import learning_pb2 as armlift_dot_v1_dot_learning__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61rmlift/v1/promotion.proto\x12\narmlift.v1\x1a\x1b\x61rmlift/v1/experiment.proto\x1a\x19\x61rmlift/v1/learning.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x02\n\x08Proposal\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.armlift.v1.Experiment\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x15\n\rbase_revision\x18\x03 \x01(\r\x12-\n\tfrozen_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nfrozen_seq\x18\x05 \x01(\x04\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x10\n\x08snapshot\x18\x08 \x01(\t\x12&\n\x08standing\x18\t \x01(\x0e\x32\x14.armlift.v1.Standing\x12*\n\nsettlement\x18\n \x01(\x0b\x32\x16.armlift.v1.Settlement\"\x8e\x01\n\nSettlement\x12.\n\nsettled_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\r\n\x05\x65poch\x18\x05 \x01(\r\x12\x10\n\x08\x65vidence\x18\x06 \x01(\t\"\xb9\x01\n\x0b\x46rozenState\x12)\n\x07learned\x18\x01 \x01(\x0b\x32\x18.armlift.v1.LearnedState\x12\x11\n\tn_rewards\x18\x02 \x01(\x04\x12.\n\nlearned_to\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clearned_node\x18\x04 \x01(\t\x12\x13\n\x0blearned_seq\x18\x05 \x01(\x04\x12\x11\n\tfold_from\x18\x06 \x01(\x04\"\x97\x01\n\x14ProposeChangeRequest\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.armlift.v1.Experiment\x12&\n\x05state\x18\x02 \x01(\x0b\x32\x17.armlift.v1.FrozenState\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"?\n\x15ProposeChangeResponse\x12&\n\x08proposal\x18\x01 \x01(\x0b\x32\x14.armlift.v1.Proposal\"T\n\x14ListProposalsRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x15ListProposalsResponse\x12\'\n\tproposals\x18\x01 \x03(\x0b\x32\x14.armlift.v1.Proposal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x12GetProposalRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"O\n\x13GetProposalResponse\x12&\n\x08proposal\x18\x01 \x01(\x0b\x32\x14.armlift.v1.Proposal\x12\x10\n\x08\x65vidence\x18\x02 \x01(\t\"\x8f\x01\n\x16PromoteProposalRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65vidence\x18\x03 \x01(\t\x12\x0e\n\x06\x66orced\x18\x04 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\"m\n\x17PromoteProposalResponse\x12&\n\x08proposal\x18\x01 \x01(\x0b\x32\x14.armlift.v1.Proposal\x12*\n\x05state\x18\x02 \x01(\x0b\x32\x1b.armlift.v1.ExperimentState\"n\n\x17WithdrawProposalRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"B\n\x18WithdrawProposalResponse\x12&\n\x08proposal\x18\x01 \x01(\x0b\x32\x14.armlift.v1.Proposal*~\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x14\n\x10STANDING_WAITING\x10\x01\x12\x15\n\x11STANDING_PROMOTED\x10\x02\x12\x13\n\x0fSTANDING_FORCED\x10\x03\x12\x16\n\x12STANDING_WITHDRAWN\x10\x04\x32\xc9\x03\n\x10PromotionService\x12T\n\rProposeChange\x12 .armlift.v1.ProposeChangeRequest\x1a!.armlift.v1.ProposeChangeResponse\x12T\n\rListProposals\x12 .armlift.v1.ListProposalsRequest\x1a!.armlift.v1.ListProposalsResponse\x12N\n\x0bGetProposal\x12\x1e.armlift.v1.GetProposalRequest\x1a\x1f.armlift.v1.GetProposalResponse\x12Z\n\x0fPromoteProposal\x12\".armlift.v1.PromoteProposalRequest\x1a#.armlift.v1.PromoteProposalResponse\x12]\n\x10WithdrawProposal\x12#.armlift.v1.WithdrawProposalRequest\x1a$.armlift.v1.WithdrawProposalResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61rmlift/v1/promotion.proto\x12\narmlift.v1\x1a\x1b\x61rmlift/v1/experiment.proto\x1a\x19\x61rmlift/v1/learning.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x02\n\x08Proposal\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.armlift.v1.Experiment\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x15\n\rbase_revision\x18\x03 \x01(\r\x12-\n\tfrozen_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66rozen_node\x18\x05 \x01(\t\x12\x12\n\nfrozen_seq\x18\x06 \x01(\x04\x12\r\n\x05\x61\x63tor\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x10\n\x08snapshot\x18\t \x01(\t\x12&\n\x08standing\x18\n \x01(\x0e\x32\x14.armlift.v1.Standing\x12*\n\nsettlement\x18\x0b \x01(\x0b\x32\x16.armlift.v1.Settlement\"\x8e\x01\n\nSettlement\x12.\n\nsettled_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\r\n\x05\x65poch\x18\x05 \x01(\r\x12\x10\n\x08\x65vidence\x18\x06 \x01(\t\"\xb9\x01\n\x0b\x46rozenState\x12)\n\x07learned\x18\x01 \x01(\x0b\x32\x18.armlift.v1.LearnedState\x12\x11\n\tn_rewards\x18\x02 \x01(\x04\x12.\n\nlearned_to\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clearned_node\x18\x04 \x01(\t\x12\x13\n\x0blearned_seq\x18\x05 \x01(\x04\x12\x11\n\tfold_from\x18\x06 \x01(\x04\"\x97\x01\n\x14ProposeChangeRequest\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.armlift.v1.Experiment\x12&\n\x05state\x18\x02 \x01(\x0b\x32\x17.armlift.v1.FrozenState\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"?\n\x15ProposeChangeResponse\x12&\n\x08proposal\x18\x01 \x01(\x0b\x32\x14.armlift.v1.Proposal\"T\n\x14ListProposalsRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x15ListProposalsResponse\x12\'\n\tproposals\x18\x01 \x03(\x0b\x32\x14.armlift.v1.Proposal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x12GetProposalRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"O\n\x13GetProposalResponse\x12&\n\x08proposal\x18\x01 \x01(\x0b\x32\x14.armlift.v1.Proposal\x12\x10\n\x08\x65vidence\x18\x02 \x01(\t\"\x8f\x01\n\x16PromoteProposalRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65vidence\x18\x03 \x01(\t\x12\x0e\n\x06\x66orced\x18\x04 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\"m\n\x17PromoteProposalResponse\x12&\n\x08proposal\x18\x01 \x01(\x0b\x32\x14.armlift.v1.Proposal\x12*\n\x05state\x18\x02 \x01(\x0b\x32\x1b.armlift.v1.ExperimentState\"n\n\x17WithdrawProposalRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"B\n\x18WithdrawProposalResponse\x12&\n\x08proposal\x18\x01 \x01(\x0b\x32\x14.armlift.v1.Proposal*~\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x14\n\x10STANDING_WAITING\x10\x01\x12\x15\n\x11STANDING_PROMOTED\x10\x02\x12\x13\n\x0fSTANDING_FORCED\x10\x03\x12\x16\n\x12STANDING_WITHDRAWN\x10\x04\x32\xc9\x03\n\x10PromotionService\x12T\n\rProposeChange\x12 .armlift.v1.ProposeChangeRequest\x1a!.armlift.v1.ProposeChangeResponse\x12T\n\rListProposals\x12 .armlift.v1.ListProposalsRequest\x1a!.armlift.v1.ListProposalsResponse\x12N\n\x0bGetProposal\x12\x1e.armlift.v1.GetProposalRequest\x1a\x1f.armlift.v1.GetProposalResponse\x12Z\n\x0fPromoteProposal\x12\".armlift.v1.PromoteProposalRequest\x1a#.armlift.v1.PromoteProposalResponse\x12]\n\x10WithdrawProposal\x12#.armlift.v1.WithdrawProposalRequest\x1a$.armlift.v1.WithdrawProposalResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'armlift.v1.promotion_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STANDING']._serialized_start=1737
-  _globals['_STANDING']._serialized_end=1863
+  _globals['_STANDING']._serialized_start=1758
+  _globals['_STANDING']._serialized_end=1884
   _globals['_PROPOSAL']._serialized_start=132
-  _globals['_PROPOSAL']._serialized_end=426
-  _globals['_SETTLEMENT']._serialized_start=429
-  _globals['_SETTLEMENT']._serialized_end=571
-  _globals['_FROZENSTATE']._serialized_start=574
-  _globals['_FROZENSTATE']._serialized_end=759
-  _globals['_PROPOSECHANGEREQUEST']._serialized_start=762
-  _globals['_PROPOSECHANGEREQUEST']._serialized_end=913
-  _globals['_PROPOSECHANGERESPONSE']._serialized_start=915
-  _globals['_PROPOSECHANGERESPONSE']._serialized_end=978
-  _globals['_LISTPROPOSALSREQUEST']._serialized_start=980
-  _globals['_LISTPROPOSALSREQUEST']._serialized_end=1064
-  _globals['_LISTPROPOSALSRESPONSE']._serialized_start=1066
-  _globals['_LISTPROPOSALSRESPONSE']._serialized_end=1155
-  _globals['_GETPROPOSALREQUEST']._serialized_start=1157
-  _globals['_GETPROPOSALREQUEST']._serialized_end=1217
-  _globals['_GETPROPOSALRESPONSE']._serialized_start=1219
-  _globals['_GETPROPOSALRESPONSE']._serialized_end=1298
-  _globals['_PROMOTEPROPOSALREQUEST']._serialized_start=1301
-  _globals['_PROMOTEPROPOSALREQUEST']._serialized_end=1444
-  _globals['_PROMOTEPROPOSALRESPONSE']._serialized_start=1446
-  _globals['_PROMOTEPROPOSALRESPONSE']._serialized_end=1555
-  _globals['_WITHDRAWPROPOSALREQUEST']._serialized_start=1557
-  _globals['_WITHDRAWPROPOSALREQUEST']._serialized_end=1667
-  _globals['_WITHDRAWPROPOSALRESPONSE']._serialized_start=1669
-  _globals['_WITHDRAWPROPOSALRESPONSE']._serialized_end=1735
-  _globals['_PROMOTIONSERVICE']._serialized_start=1866
-  _globals['_PROMOTIONSERVICE']._serialized_end=2323
+  _globals['_PROPOSAL']._serialized_end=447
+  _globals['_SETTLEMENT']._serialized_start=450
+  _globals['_SETTLEMENT']._serialized_end=592
+  _globals['_FROZENSTATE']._serialized_start=595
+  _globals['_FROZENSTATE']._serialized_end=780
+  _globals['_PROPOSECHANGEREQUEST']._serialized_start=783
+  _globals['_PROPOSECHANGEREQUEST']._serialized_end=934
+  _globals['_PROPOSECHANGERESPONSE']._serialized_start=936
+  _globals['_PROPOSECHANGERESPONSE']._serialized_end=999
+  _globals['_LISTPROPOSALSREQUEST']._serialized_start=1001
+  _globals['_LISTPROPOSALSREQUEST']._serialized_end=1085
+  _globals['_LISTPROPOSALSRESPONSE']._serialized_start=1087
+  _globals['_LISTPROPOSALSRESPONSE']._serialized_end=1176
+  _globals['_GETPROPOSALREQUEST']._serialized_start=1178
+  _globals['_GETPROPOSALREQUEST']._serialized_end=1238
+  _globals['_GETPROPOSALRESPONSE']._serialized_start=1240
+  _globals['_GETPROPOSALRESPONSE']._serialized_end=1319
+  _globals['_PROMOTEPROPOSALREQUEST']._serialized_start=1322
+  _globals['_PROMOTEPROPOSALREQUEST']._serialized_end=1465
+  _globals['_PROMOTEPROPOSALRESPONSE']._serialized_start=1467
+  _globals['_PROMOTEPROPOSALRESPONSE']._serialized_end=1576
+  _globals['_WITHDRAWPROPOSALREQUEST']._serialized_start=1578
+  _globals['_WITHDRAWPROPOSALREQUEST']._serialized_end=1688
+  _globals['_WITHDRAWPROPOSALRESPONSE']._serialized_start=1690
+  _globals['_WITHDRAWPROPOSALRESPONSE']._serialized_end=1756
+  _globals['_PROMOTIONSERVICE']._serialized_start=1887
+  _globals['_PROMOTIONSERVICE']._serialized_end=2344
 # @@protoc_insertion_point(module_scope)

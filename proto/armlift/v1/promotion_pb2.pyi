@@ -64,6 +64,7 @@ class Proposal(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     BASE_REVISION_FIELD_NUMBER: _builtins.int
     FROZEN_AT_FIELD_NUMBER: _builtins.int
+    FROZEN_NODE_FIELD_NUMBER: _builtins.int
     FROZEN_SEQ_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -71,11 +72,15 @@ class Proposal(_message.Message):
     STANDING_FIELD_NUMBER: _builtins.int
     SETTLEMENT_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
-    """Its number among the experiment's proposals, from 1 on; no number comes twice."""
+    """Its number among the experiment's proposals, from 1 on. No number comes twice: its part of the error that all
+    attempts together may make is spent once it is proposed, whatever becomes of it.
+    """
     base_revision: _builtins.int
     """The revision that it changes."""
+    frozen_node: _builtins.str
+    """The node whose log it was frozen on."""
     frozen_seq: _builtins.int
-    """The last row of the log then: only draws after it are evidence."""
+    """The last row of that log then: only draws after it are evidence."""
     actor: _builtins.str
     """Who proposed it."""
     reason: _builtins.str
@@ -103,6 +108,7 @@ class Proposal(_message.Message):
         attempt: _builtins.int = ...,
         base_revision: _builtins.int = ...,
         frozen_at: _timestamp_pb2.Timestamp | None = ...,
+        frozen_node: _builtins.str = ...,
         frozen_seq: _builtins.int = ...,
         actor: _builtins.str = ...,
         reason: _builtins.str = ...,
@@ -112,7 +118,7 @@ class Proposal(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "frozen_at", b"frozen_at", "settlement", b"settlement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "attempt", b"attempt", "base_revision", b"base_revision", "experiment", b"experiment", "frozen_at", b"frozen_at", "frozen_seq", b"frozen_seq", "reason", b"reason", "settlement", b"settlement", "snapshot", b"snapshot", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "attempt", b"attempt", "base_revision", b"base_revision", "experiment", b"experiment", "frozen_at", b"frozen_at", "frozen_node", b"frozen_node", "frozen_seq", b"frozen_seq", "reason", b"reason", "settlement", b"settlement", "snapshot", b"snapshot", "standing", b"standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -137,7 +143,7 @@ class Settlement(_message.Message):
     revision: _builtins.int
     """The experiment's revision after it."""
     epoch: _builtins.int
-    """The experiment's epoch after it."""
+    """The experiment's epoch after it: with a promotion a new one begins."""
     evidence: _builtins.str
     """SHA-256 of the report that decided in hex; empty where none did."""
     @_builtins.property
@@ -404,7 +410,7 @@ class PromoteProposalRequest(_message.Message):
     attempt: _builtins.int
     """The attempt."""
     evidence: _builtins.str
-    """The report that decided, as JSON text. The server keeps it, and cannot check what it says."""
+    """The report that decided, as JSON text. The server keeps it as it is, and cannot check what it says."""
     forced: _builtins.bool
     """Goes without evidence: the reason stands in the history as that of a forced promotion."""
     etag: _builtins.str

@@ -67,6 +67,17 @@ def test_the_draws_of_a_store_come_back_as_they_were(store, tmp_path, kind, read
     assert len(set(whole.tolist())) > 10
 
 
+def test_an_experiment_without_draws_says_so(store, tmp_path):
+    done = run("hero", "--log", store, "--format", "csv", "--out", tmp_path / "out.csv", "--metric", "click")
+    assert done.exit_code == 0
+    writer = open_store(tmp_path / "empty")
+    writer.save(*lifecycle.create(HERO, AUTHOR), "")
+    writer.close()
+    refused = run("hero", "--log", tmp_path / "empty", "--format", "csv", "--out", tmp_path / "none.csv").exception
+    assert "'hero' has no draws to write" in str(refused)
+    assert not (tmp_path / "none.csv").exists()
+
+
 def test_what_does_not_go_together_is_refused(store, tmp_path):
     def why(*arguments):
         return run("--log", store, *arguments).exception

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -212,3 +214,23 @@ def test_answers_that_are_no_distribution_are_refused_with_the_row() -> None:
     table[17] = [0.5, 0.6, 0.1]
     with pytest.raises(InvalidRequest, match="row 17"):
         evaluate(clicks(), given(table))
+
+
+@pytest.mark.parametrize("wrong", ["uniform", lambda context, eligible: [1.0], None])
+def test_what_is_no_policy_is_refused_with_what_to_give(wrong: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"is no policy to ask about: give one, as ope.always"):
+        evaluate(clicks(n=100), wrong)
+
+
+def test_a_path_is_no_log(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"read it first, as by ope.read"):
+        evaluate(tmp_path, uniform())  # type: ignore[arg-type]
+
+
+def test_a_log_that_gives_no_interval_is_not_evaluable_whatever_its_weights_are_like() -> None:
+    log = clicks(n=2_000)
+    few = replace(log, reward=np.where(log.row % 200 == 0, 7.0, 0.0), collection=Collection(is_adaptive=False))
+    found = evaluate(few, uniform())
+    assert found.verdict.word is Evaluable.NO
+    assert found.verdict.reasons[0] == found.value.note
+    assert numbers(found) == [None] * 4

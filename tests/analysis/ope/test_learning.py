@@ -110,7 +110,9 @@ def test_its_floor_is_that_of_what_would_serve():
 def test_its_name_says_what_it_was_taught():
     log = made_logs.clicks(n=100)
     assert str(learn(log, ThompsonSpec(), until=0.5).name) == "the thompson policy learned from the first 50 %"
-    assert str(learn(log, ThompsonSpec(), until=from_micros(60)).name) == "the thompson policy learned by 1970-01-01 00:00"
+    assert (
+        str(learn(log, ThompsonSpec(), until=from_micros(60)).name) == "the thompson policy learned by 1970-01-01 00:00"
+    )
 
 
 def test_what_cannot_be_learned_is_refused():

@@ -61,6 +61,11 @@ def promote(service: Any, attempt: int = 1, **fields: Any) -> Any:
     return service.management.promotions.promote("hero", attempt, **given)
 
 
+def node(service: Any) -> str:
+    with closing(open_reader(service.directory)) as reader:
+        return reader.node_id
+
+
 def actions(service: Any, name: str = "hero") -> list[tuple[str, str]]:
     return [(change.action, change.reason) for change in service.management.history(name)][2:]
 
@@ -70,7 +75,7 @@ def test_what_is_proposed_is_frozen_and_serves_nobody(service: Any, bolder: Expe
         service.client.assign("hero", unit=f"u{number}", at=at)
     before = service.management.get("hero")
     proposal = propose(service, bolder)
-    assert proposal == Proposal(define(bolder), 1, 1, at, 3, "tests", "more of it")
+    assert proposal == Proposal(define(bolder), 1, 1, at, node(service), 3, "tests", "more of it")
     after = service.management.get("hero")
     assert after == replace(before, etag="3")
     assert list(service.management.promotions.all("hero")) == [proposal]
@@ -167,8 +172,18 @@ def test_what_the_log_cannot_speak_about_is_refused(service: Any, hero: Experime
 def test_a_proposal_of_an_experiment_that_is_over_is_not_promoted(service: Any, bolder: Experiment) -> None:
     propose(service, bolder)
     service.management.move("hero", Status.CONCLUDED, "over")
-    with pytest.raises(errors.InvalidTransition, match="concluded: apply it under a new id"):
+    with pytest.raises(errors.InvalidTransition, match="concluded: nothing becomes its next revision any more"):
         promote(service)
+
+
+def test_what_was_learned_from_the_log_of_another_server_is_refused(
+    tmp_path: Any, serve: Callable[..., Any], hero: Experiment, taught: Snapshot
+) -> None:
+    """The learner would go on from a row of that other log."""
+    with serve(tmp_path / "other", RequestClock()) as other:
+        other.start(replace(hero, policy=LEARNS))
+        with pytest.raises(errors.InvalidRequest, match="is of another log: name the server's own store by --log"):
+            other.management.promotions.propose(replace(hero, policy=SHY), taught, "", "shyer")
 
 
 def test_many_who_propose_at_once_have_an_attempt_each_and_one_promotes(service: Any, hero: Experiment) -> None:
@@ -310,7 +325,7 @@ def test_a_state_without_its_times_is_refused_in_words(hero: Experiment, taught:
     shy = from_experiment(replace(hero, policy=SHY))
     for state, words in (
         (contract.FrozenState(), "knows nothing"),
-        (contract.FrozenState(learned=from_learned(taught), learned_seq=10**9, n_rewards=1), "and the log ends at"),
+        (contract.FrozenState(learned=from_learned(taught), learned_seq=1, n_rewards=1), "of another log"),
     ):
         request = contract.ProposeChangeRequest(experiment=shy, state=state, actor="kim", reason="x")
         with pytest.raises(errors.InvalidRequest, match=words):

@@ -50,7 +50,7 @@ def test_a_store_of_format_5_keeps_everything_and_has_no_proposals(tmp_path: Pat
 
 def test_a_store_of_format_5_takes_proposals_once_its_writer_ran(tmp_path: Path) -> None:
     write_format_5(tmp_path)
-    proposal = Proposal(HERO, 1, 1, NOON, 0, "kim", "a test")
+    proposal = Proposal(HERO, 1, 1, NOON, "n1", 0, "kim", "a test")
     with closing(open_store(tmp_path)) as store, closing(open_reader(tmp_path)) as reader:
         store.save(*signed(DRAFT, "", AUTHOR, "propose", ()), DRAFT.etag, filed=Filed(proposal))
         assert reader.proposals("hero") == [proposal]

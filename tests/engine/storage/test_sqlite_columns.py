@@ -19,7 +19,7 @@ from engine.experiments import Experiment, Variant
 from engine.lifecycle import Author, create
 from engine.metrics import Metric
 from engine.randomness import ONE
-from engine.records import Assignment, DrawKey, Entry, Exposure, Outcome, Reason, Unit
+from engine.records import Assignment, DrawKey, Entry, Erasure, Exposure, Outcome, Reason, Unit
 from engine.storage import open_reader, open_store, sqlite_columns
 from engine.storage.digits import Digits
 from engine.storage.memory import MemoryStore
@@ -78,7 +78,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[MemoryStore, Path]
     with closing(open_store(directory)) as store:
         for each in (memory, store):
             each.save(*create(DECLARED, Author("kim", "a test", START)), "")
-            each.append(entries(3000))
+            each.append([*entries(3000), Erasure(Unit("customer", "unit 1"), START, "kim", "asked")])
     return memory, directory
 
 

@@ -156,9 +156,7 @@ def test_where_nothing_is_declared_it_is_said_how(file):
 
 @pytest.mark.parametrize("shares", [{"a": 0.5, "b": 0.4}, {"a": 1.5, "b": -0.5}, {"a": 0.5, "b": float("nan")}])
 def test_declared_chances_are_a_distribution(file, shares):
-    with pytest.raises(
-        InvalidRequest, match=r"the declared probabilities are a .*: they must be 0 or more"
-    ):
+    with pytest.raises(InvalidRequest, match=r"the declared probabilities are a .*: they must be 0 or more"):
         read(file("group,bought\na,1\n"), Columns("group", "bought", probabilities=shares))
 
 

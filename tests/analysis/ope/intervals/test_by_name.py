@@ -65,6 +65,20 @@ def test_another_name_is_refused():
         ope.evaluate(log(), ope.uniform(), interval="wald")
 
 
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (log(), "ridge regression by 5 folds"),
+        (log(LEARNED), "ridge regression on earlier draws"),
+        ([log()], "ridge regression on earlier draws"),
+    ],
+)
+def test_the_model_is_named_as_well(made, expected):
+    found = ope.evaluate(made, ope.always("c"))
+    assert str(found.model) == expected
+    assert f"What is expected of each variant: {expected}." in str(showing.estimates(found).note)
+
+
 @pytest.mark.parametrize("name", SETTLED)
 @pytest.mark.parametrize("n", [500, 1_111])
 def test_a_stream_says_what_the_log_in_memory_does(name, n):
