@@ -14,11 +14,11 @@ from analysis.document import Candidate, Verdict, Word
 from analysis.logs.frames import Frame
 from analysis.logs.sources import LogSource
 from analysis.ope import showing
-from analysis.ope.asking import is_reader
 from analysis.ope.course import over_time
 from analysis.ope.evaluating import evaluate
 from analysis.ope.evaluation import Evaluable, Evaluation
-from analysis.ope.reading import read
+from analysis.ope.stores.asking import is_reader
+from analysis.ope.stores.reading import read
 from analysis.texts import Text, plain, text
 from engine.errors import ArmliftError
 from engine.experiments import Experiment

@@ -26,11 +26,11 @@ from analysis.estimate import LEVEL, Estimate, Holds, Scale
 from analysis.logs import epochs, frames
 from analysis.logs.frames import Frame
 from analysis.logs.sources import LogSource
-from analysis.ope.asking import is_reader, opening
 from analysis.ope.evaluating import evaluate
 from analysis.ope.evaluation import Evaluable, Evaluation
 from analysis.ope.logged import Logged
-from analysis.ope.reading import read
+from analysis.ope.stores.asking import is_reader, opening
+from analysis.ope.stores.reading import read
 from analysis.ope.targets.served import Served
 from analysis.texts import Number, Style, Text, count, plain, share, text
 from engine.errors import InvalidRequest

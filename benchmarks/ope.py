@@ -2,8 +2,8 @@
 
     python benchmarks/ope.py [--rows 1000000] [--repeat 5]
 
-obp 0.5.7 does not install on Python 3.11, so its formulas stand here as it computes them, over dense tables (n, k, l) of
-all slots. Each kind of table has a process of its own:
+obp 0.5.7 does not install on Python 3.11, so its formulas stand here as it computes them, over dense tables (n, k, l)
+of all slots. Each kind of table has a process of its own:
 
 - `points`: IPS, SNIPS and DR alone, ours against the formulas, 10 variants, without checks on either side; medians of
   some repeats. The values must agree to 1e-12.
@@ -153,7 +153,7 @@ def evaluated(n: int, repeat: int) -> dict[str, float]:
     return {"seconds": ours, "fitted_seconds": fitted, "five_seconds": theirs}
 
 
-def slots(n: int, repeat: int) -> dict[str, float]:
+def slots(n: int, repeat: int) -> dict[str, float]:  # noqa: ARG001 (once: the peak is of the whole process)
     """One evaluation of 80 variants in three slots, in a process that has nothing else."""
     chance = np.random.default_rng(SEED)
     position = chance.integers(0, SLOTS, n)

@@ -10,9 +10,10 @@ more than the logged policy it earns. Estimator, model, interval and verdict are
   simulation. The truth is that of all contexts, of which the log has those that came by chance;
 - at thirty looks, the share of logs in which any interval that is said misses is 5 % at most, by the lower bound of its
   Wilson interval. The truth is that of the draws so far;
-- an interval is at most 1.7 times as wide (at any look 2.1), in the mean, as the normal one by who knows the true means of each context
-  (1.96 times the standard error of the mean doubly robust score with these as the model, to each side), in logs with
-  100 rewarded draws that matched and weights up to 20. Where nothing can be unknown, it has no width;
+- an interval is at most 1.7 times as wide (at any look 2.1, and beyond 1.7 it is said), in the mean, as the normal one
+  by who knows the true means of each context (1.96 times the standard error of the mean doubly robust score with these
+  as the model, to each side), in logs with 100 rewarded draws that matched and weights up to 20. Where nothing can be
+  unknown, it has no width;
 - to refuse buys nothing: what is `said` is not less often than it `must` be, by more than luck and one look in a
   hundred. A log must be answered where the law of the verdict lets it, which is counted from its draws
   (benchmarks/covering_ope/requiring.py).

@@ -12,7 +12,7 @@ import numpy as np
 from rich.table import Table
 
 from analysis.document import Cell, Grid
-from analysis.ope import evaluating, reading, showing
+from analysis.ope import evaluating, showing
 from analysis.ope.course import over_time
 from analysis.ope.doors import coba, dsjson, open_bandit, tables
 from analysis.ope.evaluation import Evaluable, Evaluation
@@ -24,6 +24,7 @@ from analysis.ope.models.logistic import Logistic
 from analysis.ope.models.predicting import Nothing
 from analysis.ope.models.ridge import Ridge
 from analysis.ope.models.vowpal import Vowpal
+from analysis.ope.stores import reading
 from analysis.ope.targets.base import Target
 from analysis.ope.targets.naming import FORMS, PLAIN, named
 from analysis.ope.targets.served import Served

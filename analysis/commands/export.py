@@ -10,9 +10,9 @@ import click
 from rich.progress import Progress
 
 from analysis.logs.exporting import export as write_files
-from analysis.ope import reading
 from analysis.ope.doors import coba, dsjson, tables
 from analysis.ope.logged import Logged
+from analysis.ope.stores import reading
 from engine.errors import InvalidRequest
 from engine.storage import open_reader
 

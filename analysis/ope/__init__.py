@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from analysis.ope.learning import learn
     from analysis.ope.logged import Collection, Logged
     from analysis.ope.points import point
-    from analysis.ope.reading import read, with_control
     from analysis.ope.showing import to_html
+    from analysis.ope.stores.reading import read, with_control
     from analysis.ope.targets.always import always
     from analysis.ope.targets.functions import function
     from analysis.ope.targets.given import given
@@ -77,8 +77,8 @@ _HOMES = {
     "Logged": "logged",
     "over_time": "course",
     "point": "points",
-    "read": "reading",
-    "with_control": "reading",
+    "read": "stores.reading",
+    "with_control": "stores.reading",
     "to_html": "showing",
     "always": "targets.always",
     "function": "targets.functions",

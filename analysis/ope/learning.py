@@ -18,9 +18,9 @@ import numpy as np
 
 from analysis.logs.crediting import micros
 from analysis.logs.sources import LogSource
-from analysis.ope.asking import is_reader, opening
 from analysis.ope.logged import Logged
 from analysis.ope.models.lessons import Scale, definition_of, lessons
+from analysis.ope.stores.asking import is_reader, opening
 from analysis.ope.targets.served import Served
 from analysis.texts import Number, Style, Text, share, text
 from engine.clock import to_micros

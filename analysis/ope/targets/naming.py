@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.logs.sources import LogSource
-from analysis.ope.asking import is_reader, opening
+from analysis.ope.stores.asking import is_reader, opening
 from analysis.ope.targets.always import always
 from analysis.ope.targets.base import Target
 from analysis.ope.targets.functions import Function, function

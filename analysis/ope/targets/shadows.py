@@ -12,8 +12,8 @@ from analysis.arrays import Flags, Floats, Ints, places
 from analysis.document import Count
 from analysis.logs.patterns import patterns
 from analysis.logs.sources import LogSource
-from analysis.ope.asking import opening
 from analysis.ope.logged import Logged
+from analysis.ope.stores.asking import opening
 from analysis.texts import Text, text
 from engine.columns import Coded
 from engine.errors import InvalidRequest

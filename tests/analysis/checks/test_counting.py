@@ -49,16 +49,17 @@ def test_whole_logs_raise_no_alarm_at_ten_looks() -> None:
 
 @pytest.mark.parametrize(
     ("lost", "share", "where", "within"),
-    [(0.1, 0.5, "all", 20_000), (0.1, 0.25, "all", 40_000), (0.3, 0.25, "tablet", 8_000), (1.0, 0.25, "tablet", 600)],
+    [(0.1, 0.5, "all", 20_000), (0.1, 0.25, "all", 34_000), (0.3, 0.25, "tablet", 8_000), (1.0, 0.25, "tablet", 350)],
 )
 def test_a_loss_is_found_soon(lost: float, share: float, where: str, within: int) -> None:
     """Against theory: the evidence grows by KL(p', p) a draw that it is in, with p' what a loss leaves.
 
-    It must reach log(1 / LEVEL) and what sets, variants and tilts share, some 17 nats in all; within a factor of 2.
+    It must reach log(1 / LEVEL) and what sets, variants and tilts share, some 17 nats in all. It does in at most twice
+    the draws that take it there on average.
     """
     left = (1 - lost) * share / (1 - lost * share)
     grows = (left * np.log(left / share) if left else 0.0) + (1 - left) * np.log((1 - left) / (1 - share))
-    assert within >= 17 / grows * (3 if where != "all" else 1) / 2
+    assert within <= 2 * (17 / grows) * (3 if where != "all" else 1)
     chance = np.random.default_rng(4)
     log = Log(chance, within, 4, share)
     is_hit = (log.variant == 0) & ((where == "all") | (log.device == 1)) & (chance.random(within) < lost)
@@ -69,7 +70,7 @@ def test_a_loss_is_found_soon(lost: float, share: float, where: str, within: int
 
 
 def test_what_comes_later_takes_nothing_from_what_came_before() -> None:
-    """A set's number, and so its share of the error, is the same at a later look, though other fields have new words."""
+    """A set has the same number, and so the same share of the error, at a later look, whatever words came since."""
     first, second = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 1, 2])
     for n in range(1, 5):
         before, after = (sets_of([(first[:m], "abcd"), (second[:m], "xyz")]) for m in (n, 5))

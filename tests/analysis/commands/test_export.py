@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.commands.export import export
-from analysis.ope import reading
 from analysis.ope.doors import coba, dsjson, tables
+from analysis.ope.stores import reading
 from engine import lifecycle
 from engine.clock import EPOCH
 from engine.errors import InvalidRequest

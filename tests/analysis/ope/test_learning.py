@@ -10,7 +10,7 @@ import pytest
 from analysis.ope.learning import learn, learn_from
 from analysis.ope.models.predicting import predictor
 from analysis.ope.models.ridge import Ridge
-from analysis.ope.reading import read
+from analysis.ope.stores.reading import read
 from analysis.ope.weighed import weighed
 from engine.clock import EPOCH, from_micros, to_micros
 from engine.errors import InvalidRequest, UnknownExperiment

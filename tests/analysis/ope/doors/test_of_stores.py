@@ -13,7 +13,7 @@ import pytest
 
 from analysis.ope.doors import coba, dsjson, obp, open_bandit, tables
 from analysis.ope.logged import Logged
-from analysis.ope.reading import read, with_control
+from analysis.ope.stores.reading import read, with_control
 from engine.experiments import Experiment
 from engine.randomness import ONE
 from engine.records import Erasure, Unit

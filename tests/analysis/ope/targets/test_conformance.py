@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.ope.logged import Logged
-from analysis.ope.reading import read
+from analysis.ope.stores.reading import read
 from analysis.ope.targets.always import always
 from analysis.ope.targets.base import Target
 from analysis.ope.targets.functions import function

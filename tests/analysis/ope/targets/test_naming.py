@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.logs.exporting import export
-from analysis.ope.reading import read
+from analysis.ope.stores.reading import read
 from analysis.ope.targets.always import always
 from analysis.ope.targets.logged import logged, tilted
 from analysis.ope.targets.naming import FORMS, named

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from analysis.ope.logged import Logged
-from analysis.ope.reading import read
+from analysis.ope.stores.reading import read
 from analysis.ope.targets.served import Served, of_file, of_snapshot
 from engine import files
 from engine.clock import to_micros

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.ope.reading import read
+from analysis.ope.stores.reading import read
 from analysis.ope.targets.shadows import shadow
 from engine.errors import InvalidRequest
 from engine.experiments import Experiment

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.ope import collecting
 from analysis.ope.logged import Logged
-from analysis.ope.reading import CONTROL_LOGGER, read, with_control
+from analysis.ope.stores import collecting
+from analysis.ope.stores.reading import CONTROL_LOGGER, read, with_control
 from analysis.reporting import report
 from analysis.texts import text
 from engine.clock import to_micros

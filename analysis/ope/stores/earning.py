@@ -13,8 +13,8 @@ from analysis.logs import crediting, metrics, rewards
 from analysis.logs.crediting import Counted, Subjects
 from analysis.logs.frames import Frame
 from analysis.logs.labels import Answers
-from analysis.ope.collecting import collection, is_zero_or_one
 from analysis.ope.logged import Collection
+from analysis.ope.stores.collecting import collection, is_zero_or_one
 from analysis.sequential import choice
 from analysis.texts import duration, text
 from engine.errors import InvalidRequest

@@ -26,10 +26,18 @@ from analysis.logs import frames
 from analysis.logs.frames import Frame
 from analysis.logs.labels import Answers
 from analysis.logs.sources import LogSource
-from analysis.ope.asking import ColumnQuestions, Opening, RowQuestions, are_in_columns, is_reader, opening, variants_of
-from analysis.ope.chances import Chances, chances
-from analysis.ope.earning import Earned, earned
 from analysis.ope.logged import Ask, Collection, Logged
+from analysis.ope.stores.asking import (
+    ColumnQuestions,
+    Opening,
+    RowQuestions,
+    are_in_columns,
+    is_reader,
+    opening,
+    variants_of,
+)
+from analysis.ope.stores.chances import Chances, chances
+from analysis.ope.stores.earning import Earned, earned
 from analysis.texts import text
 from engine.columns import Coded
 from engine.errors import InvalidRequest

@@ -12,7 +12,7 @@ from analysis.logs.frames import Frame
 from analysis.logs.labels import Answers
 from analysis.logs.patterns import names_of, patterns
 from analysis.logs.sources import LogSource
-from analysis.ope.asking import Definitions
+from analysis.ope.stores.asking import Definitions
 from analysis.texts import Name, count, text
 from engine.columns import Coded, Columns
 from engine.randomness import ONE

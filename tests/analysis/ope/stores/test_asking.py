@@ -13,9 +13,9 @@ import pytest
 
 from analysis.logs.exporting import export
 from analysis.logs.simple_log import simple_log
-from analysis.ope.asking import PAGE, ColumnQuestions, RowQuestions, opening
 from analysis.ope.logged import Logged
-from analysis.ope.reading import read
+from analysis.ope.stores.asking import PAGE, ColumnQuestions, RowQuestions, opening
+from analysis.ope.stores.reading import read
 from analysis.ope.targets.functions import function
 from analysis.ope.targets.served import of_file
 from engine.errors import InvalidRequest
