@@ -80,11 +80,11 @@ def check_target(log: Logged, target: Floats, name: Name) -> None:
     Raises:
         InvalidRequest: it has another shape, or which rows are no distributions, or want what was not eligible.
     """
-    columns.check_array(target, f"what the policy {name} answers", (len(log), log.k))
+    columns.check_array(target, f"what {name} answers", (len(log), log.k))
     _check_table(log, target, _no_distribution(target), f"the distribution of {name}")
     if log.eligible is not None:
         share = np.where(log.could_be, 0.0, target).sum(axis=1)
-        what = f"the policy {name} wants variants that were not eligible, with a share of"
+        what = f"{name} wants variants that were not eligible, with a share of"
         refuse(log.row, share > MISSED, what, "it must give them 0: their draws could not have been made", share)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,6 +35,8 @@ def check(log: Logged) -> None:
     """
     if not log.variants:
         raise InvalidRequest("the log names no variants: say which there are")
+    if again := [name for name, times in Counter(map(str, log.variants)).items() if times > 1]:
+        raise InvalidRequest(f"the log names the variant {again[0]!r} more than once: give each a name of its own")
     n = len(log.variant) if isinstance(log.variant, np.ndarray) and log.variant.ndim == 1 else None
     for name, kinds in _BY_DRAW.items():
         check_array(getattr(log, name), f"the column `{name}`", (n,), kinds)

@@ -32,7 +32,8 @@ class Diagnostics:
 
     `effective` is the effective number of draws, (sum w)**2 / sum w**2, `effective_rewarded` the same of w |r|; where
     units have several draws, w is what those of a unit sum to. `effective_expected` is what the logged distributions
-    promised, n / mean of sum_a pi(a)**2 / p(a): where it is lower, the largest weights have not come yet.
+    promised, n / mean of sum_a pi(a)**2 / p(a): where it is lower, the largest weights have not come yet. A share
+    `noisiest` of that sum is of one draw alone, in the row `noisiest_row`.
 
     `n_matched` draws have a weight above 0, `n_rewarded` of them a reward. `largest` is the largest weight seen, in the
     row `largest_row`, `possible` the largest that any draw could have had. `tail` is the tail index of the weights: 2
@@ -57,6 +58,8 @@ class Diagnostics:
     mean_weight_error: float | None
     matured: float
     left_out: float = 0.0
+    noisiest: float = 0.0
+    noisiest_row: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

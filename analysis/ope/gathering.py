@@ -58,19 +58,22 @@ class Asked:
             InvalidRequest: an answer is no distribution of these draws.
         """
         other = _answer(self.against, block) if self.against else block.probabilities
-        return Answers(_answer(self.target, block), other, is_named=self.against is not None)
+        target = _answer(self.target, block)
+        difference = None if other is None else _less(target, other)
+        return Answers(target, other, difference, is_named=self.against is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The distributions of the target and of the other policy, (n, k) each.
+    """The distributions of the target and of the other policy, and their difference, (n, k) each.
 
-    The other one's is None where it is the logged one, of which the log does not have it. `is_named` says whether it is
+    The latter two are None where it is the logged one, of which the log does not have it. `is_named` says whether it is
     another one.
     """
 
     target: Floats
     other: Floats | None
+    difference: Floats | None
     is_named: bool
 
 
@@ -97,14 +100,14 @@ class Said:
         target = slates.whole(weighed(block, answers.target, predicted))
         has_slates = block.longest_slate > 1
         other = modelled = slates.whole(on_policy(block))
-        if answers.other is None:
+        if answers.other is None or answers.difference is None:
             return cls(target, other, less(target, other))
         if answers.is_named or has_slates:
             modelled = slates.whole(weighed(block, answers.other, predicted))
             other = modelled if answers.is_named else other
         if has_slates:
             return cls(target, other, less(target, modelled))
-        return cls(target, other, weighed(block, _less(answers.target, answers.other), predicted))
+        return cls(target, other, weighed(block, answers.difference, predicted))
 
 
 def _less(target: Floats, other: Floats) -> Floats:

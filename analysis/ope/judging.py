@@ -37,7 +37,7 @@ from scipy import special
 
 from analysis.ope.evaluation import Diagnostics, Evaluable, Verdict
 from analysis.ope.logged import Collection
-from analysis.texts import Text, amount, count, share, text
+from analysis.texts import Number, Text, amount, count, share, text
 
 FEWEST, ENOUGH = 50, 200
 FEWEST_REWARDED, ENOUGH_REWARDED = 5, 20
@@ -50,6 +50,9 @@ _NOTHING = 1e-9
 
 _CARRIES = 0.1
 """A draw that carries so much of all weights is named."""
+
+_MOST = 0.5
+"""A draw of which the logged distributions promise so much of all noise is named."""
 
 _OPEN, _LEFT_OUT = 0.5, 0.05
 
@@ -115,8 +118,7 @@ def _size(found: Diagnostics) -> Iterator[Reason]:
     if found.effective < ENOUGH:
         yield grave, _effective(found)
     elif expected < ENOUGH:
-        seen, promised = (count(round(each)) for each in (found.effective, expected))
-        yield grave, text("ope.verdict.promised", effective=seen, promised=promised)
+        yield grave, _promised(found, expected)
     if is_heavy and found.tail is not None:
         yield grave, text("ope.verdict.tail", index=amount(found.tail), largest=amount(found.largest))
 
@@ -126,11 +128,24 @@ def _is_heavy(found: Diagnostics) -> bool:
     return not is_bounded and found.tail is not None and found.tail < HEAVY
 
 
+def _promised(found: Diagnostics, expected: float) -> Text:
+    numbers = {"effective": count(round(found.effective)), "promised": _rounded(expected)}
+    if found.noisiest <= _MOST or found.noisiest_row is None:
+        return text("ope.verdict.promised", **numbers)
+    return text("ope.verdict.promised_by", **numbers, row=str(found.noisiest_row))
+
+
+def _rounded(effective: float) -> Number:
+    return amount(effective) if 1 <= effective < 10 else count(max(round(effective), 1))
+
+
 def _effective(found: Diagnostics) -> Text:
-    effective, whole = amount(found.effective) if found.effective < 10 else count(round(found.effective)), found.n
+    effective, whole = _rounded(found.effective), found.n
     carried = found.largest / (found.mean_weight * whole) if found.mean_weight else 0.0
     if carried <= _CARRIES or found.largest_row is None:
-        return text("ope.verdict.effective", effective=effective, draws=count(whole), enough=count(ENOUGH))
+        units = {} if found.n_units == whole else {"units": count(found.n_units)}
+        key = "effective_units" if units else "effective"
+        return text(f"ope.verdict.{key}", effective=effective, draws=count(whole), enough=count(ENOUGH), **units)
     row = str(found.largest_row)
     return text("ope.verdict.carried", effective=effective, draws=count(whole), share=share(min(carried, 1.0)), row=row)
 

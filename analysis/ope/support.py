@@ -20,7 +20,7 @@ from analysis.ope.weighed import Weighed
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What is added up of draws, and the largest weight with its row; NaN where there are no whole distributions."""
+    """What is added up of draws, and the largest weight and noise with their rows; NaN without whole distributions."""
 
     n_matched: int = 0
     n_rewarded: int = 0
@@ -29,12 +29,14 @@ class Sums:
     possible: float = 0.0
     largest: float = 0.0
     largest_row: int = -1
+    noisiest: float = 0.0
+    noisiest_row: int = -1
 
     @classmethod
     def of(cls, part: Weighed, row: Ints) -> Sums:
         """Return the sums of draws in some rows (n,), one at least."""
         matched = part.weight > 0
-        place = int(part.weight.argmax())
+        place, noisiest = int(part.weight.argmax()), int(part.noise.argmax())
         return cls(
             n_matched=int(np.count_nonzero(matched)),
             n_rewarded=int(np.count_nonzero(matched & (part.reward != 0))),
@@ -43,10 +45,13 @@ class Sums:
             possible=float(part.largest.max()),
             largest=float(part.weight[place]),
             largest_row=int(row[place]),
+            noisiest=float(part.noise[noisiest]),
+            noisiest_row=int(row[noisiest]),
         )
 
     def __add__(self, other: Sums) -> Sums:
         larger = other if other.largest > self.largest or self.largest_row < 0 else self
+        noisier = other if other.noisiest > self.noisiest or self.noisiest_row < 0 else self
         return Sums(
             self.n_matched + other.n_matched,
             self.n_rewarded + other.n_rewarded,
@@ -55,6 +60,8 @@ class Sums:
             float(np.maximum(self.possible, other.possible)),
             larger.largest,
             larger.largest_row,
+            noisier.noisiest,
+            noisier.noisiest_row,
         )
 
 
@@ -113,6 +120,8 @@ class Evidence:
             mean_weight_error=error,
             matured=n / (n + n_open) if n else 0.0,
             left_out=n_left_out / (n + n_open + n_left_out) if n_left_out else 0.0,
+            noisiest=self.sums.noisiest / self.sums.noise if self.sums.noise > 0 else 0.0,
+            noisiest_row=self.sums.noisiest_row if self.sums.noise > 0 else None,
         )
 
     def verdict(self, n_open: int = 0, n_left_out: int = 0) -> Verdict:

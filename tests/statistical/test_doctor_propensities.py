@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from armlift.log.v1.records_pb2 import AssignmentRecord
+from armlift.log.v1.records_pb2 import SOURCE_IMPORTED, AssignmentRecord
 from click.testing import CliRunner, Result
 
 from analysis.logs import exporting
 from engine.cli import cli
-from engine.records import Erasure, Unit
+from engine.records import Erasure, Source, Unit
 from engine.specs import PolicySpec
 from engine.storage import find_snapshot_in, open_reader, open_snapshots, open_store
 
@@ -264,6 +264,17 @@ def test_draws_of_forgotten_units_are_counted_by_themselves(store: Path) -> None
     assert found.exit_code == 0, found.output
     assert f"came out the same: {N_VISITS - 7:,}." in found.output
     assert "Of forgotten units, whose context is gone: 7." in found.output
+
+
+def test_draws_of_another_system_are_counted_by_themselves(store: Path) -> None:
+    with closing(sqlite3.connect(store / "armlift.db")) as connection, connection:
+        for seq, record in list(records(connection))[:5]:
+            record.source = SOURCE_IMPORTED
+            change = "UPDATE assignments SET record = ?, source = ? WHERE seq = ?"
+            connection.execute(change, (record.SerializeToString(), Source.IMPORTED.value, seq))
+    found = asked(store)
+    assert found.exit_code == 0, found.output
+    assert "Drawn by another system, so that nothing here can draw them again: 5." in found.output
 
 
 def test_an_exported_log_is_counted_and_its_rows_are_looked_at(store: Path, tmp_path: Path) -> None:

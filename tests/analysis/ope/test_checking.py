@@ -214,7 +214,7 @@ def test_answers_that_are_no_distributions_are_refused():
     refused_target(log, even(N, 2), "(12, 2)", "(12, 3)")
     refused_target(log, even(N, K).tolist(), "list")
     for wrong in ([0.5, 0.5, 0.1], [-0.1, 0.6, 0.5], [math.nan, 0.5, 0.5], [2.0, -1.0, 0.0]):
-        refused_target(log, but(even(N, K), {9: wrong}), "row 109: the distribution of the policy mine has")
+        refused_target(log, but(even(N, K), {9: wrong}), "row 109: the distribution of mine has")
 
 
 def test_wanting_what_was_not_eligible_is_an_error_and_what_had_no_probability_is_not():
@@ -302,3 +302,9 @@ def test_extremes_that_pass_have_finite_diagnostics(p, pi, reward, times):
         found.verdict()
     values = [getattr(numbers, each.name) for each in fields(numbers)]
     assert all(value is None or math.isfinite(value) for value in values)
+
+
+def test_a_variant_that_is_named_twice_is_refused() -> None:
+    twice = Logged.of(("a", "b", "a"), np.zeros(3, np.int64), np.zeros(3), np.full(3, 0.5))
+    with pytest.raises(InvalidRequest, match="names the variant 'a' more than once"):
+        check(twice)

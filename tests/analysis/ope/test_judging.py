@@ -115,6 +115,28 @@ def test_weights_that_were_promised_and_have_not_come_are_reckoned_with():
     assert "the logged distributions promise 2" in said(found)
 
 
+def test_a_row_in_which_the_target_wants_what_hardly_had_a_chance_is_named():
+    """Of 100,000 draws one could have had a weight of 1e11: without it the log says as much as the others do."""
+    p = np.tile([0.5, 0.5], (100_000, 1))
+    p[70_001] = 1e-12, 1 - 1e-12
+    log, target = drawn(p, 0.3), np.array([0.1, 0.9])
+    found = evidence(log, target)
+    assert found.verdict().word is NO
+    assert "the logged distributions promise 1: in row 70001 the policy wants what hardly had a chance" in said(found)
+    without = log[log.row != 70_001]
+    assert evidence(without, target).verdict().word is YES
+
+
+def test_draws_of_a_few_units_are_worth_as_many_as_they_have_units():
+    """Against theory: 5 of 500 units have 90 % of the draws, so that (sum n_u)**2 / sum n_u**2 is about 5 / .9**2."""
+    chance = np.random.default_rng(1)
+    unit = np.where(chance.random(5000) < 0.9, chance.integers(5, size=5000), chance.integers(5, 500, size=5000))
+    found = evidence(replace(drawn(even(5000, 2), 0.5), unit=unit), np.array([0.5, 0.5]))
+    assert found.diagnostics().effective == pytest.approx(5 / 0.9**2, rel=0.02)
+    assert found.verdict().word is NO
+    assert f"the draws of {len(set(unit.tolist()))} units, 5,000 in all, say as much as 6" in said(found)
+
+
 def test_a_heavy_tail_of_weights_is_named():
     # A variant that is drawn with p = .5 / v weighs v where the target gives it .5. With P(v > x) = x**-.3 its draws
     # have P(w > x) of the order of x**-1.3.

@@ -9,11 +9,11 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from engine.experiments import Experiment, FieldType
+from engine.experiments import Experiment, FieldType, Variant
 from engine.metrics import by_outcome
 from engine.outcomes import OutcomeRules
 from engine.rewards import reward_of
-from simulators.environment import Visit, World, as_variant
+from simulators.environment import Visit, World
 from simulators.worlds import WORLDS, make
 from tests.simulators.odd_files import FILES, odd
 
@@ -47,7 +47,7 @@ def test_what_is_expected_is_the_mean_of_what_is_earned(name, file):
     surprises = []
     for visit in world.visits(1000, START, SPAN, rng):
         brought = world.candidates(experiment, visit, rng)
-        variants = [as_variant(each) for each in brought] or experiment.variants
+        variants = [Variant.of(each) for each in brought] or experiment.variants
         expected = world.expected_rewards(experiment, visit, brought)
         assert list(expected) == [variant.name for variant in variants]
         variant = variants[rng.integers(len(variants))]
