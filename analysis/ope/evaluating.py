@@ -53,6 +53,8 @@ def evaluate(
     """
     for each in (target, against) if against is not None else (target,):
         _check_is_policy(each)
+    if not 0 < level < 1:
+        raise InvalidRequest(f"a level is between 0 and 1, as 0.95, and this is {level}")
     blocks, collection = _opened(log)
     asked, by = Asked(target, against, since, interval), model or Ridge()
     folds = None

@@ -76,8 +76,8 @@ class Logged:
 
     `variant` is a place among the variants, or where a request brings candidates, in the order of what was eligible.
     `propensity` is that of the drawn one. `patterns` (n_patterns, k) are whole distributions and `pattern` which one a
-    draw is of; None where the log has the propensity alone. `eligible` (n_patterns, k) says what could be drawn, where
-    that is more than what has a probability. `logger` numbers the policies that drew, where there were several.
+    draw is of; None where the log has the propensity alone. `eligible` (n_patterns, k) says what could be drawn,
+    whether it has a probability or not; None where everything could. `logger` numbers the policies that drew, where there were several.
 
     `context` has columns: numbers and flags called `numbers`, texts called `texts`, whose codes are places in `words`.
     `ask` yields the questions themselves. `unit` says which draws are of one unit, `at` when they were made, in
@@ -189,11 +189,13 @@ class Logged:
 
     @property
     def could_be(self) -> Flags:
-        """Which variants were eligible, (n, k): by distribution where nothing else is said, all where there is none."""
-        shown = self.patterns if self.eligible is None else self.eligible
-        if self.pattern is None or shown is None:
+        """Which variants were eligible, (n, k): all where nothing else is said, also those of probability 0.
+
+        A policy may then put weight where the log has none, and the verdict says how much.
+        """
+        if self.pattern is None or self.eligible is None:
             return np.ones((len(self), self.k), np.bool_)
-        return np.asarray(shown[self.pattern] > 0)
+        return np.asarray(self.eligible[self.pattern])
 
     def questions(self) -> Iterator[Question]:
         """Yield what a policy is asked about each draw: as the log has it, or the columns of the context by name."""

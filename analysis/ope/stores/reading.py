@@ -219,8 +219,7 @@ def _with_patterns(logged: Logged, found: Chances, at: Ints) -> Logged:
         return logged
     index, used = renumbered(found.index[at], len(found.probabilities))
     chance, could_be = found.probabilities[used], found.eligible[used]
-    is_more = bool((could_be != (chance > 0)).any())
-    return replace(logged, pattern=index, patterns=chance, eligible=could_be if is_more else None)
+    return replace(logged, pattern=index, patterns=chance, eligible=None if could_be.all() else could_be)
 
 
 def _with_context(logged: Logged, frame: Frame, row: Ints) -> Logged:

@@ -18,6 +18,7 @@ from analysis.ope.evaluating import evaluate
 from analysis.ope.evaluation import Evaluable, Evaluation
 from analysis.ope.logged import Collection, Logged
 from analysis.ope.targets.always import always
+from analysis.ope.targets.base import Target
 from analysis.ope.targets.given import given
 from analysis.ope.targets.logged import logged
 from analysis.ope.targets.uniform import uniform
@@ -234,3 +235,18 @@ def test_a_log_that_gives_no_interval_is_not_evaluable_whatever_its_weights_are_
     assert found.verdict.word is Evaluable.NO
     assert found.verdict.reasons[0] == found.value.note
     assert numbers(found) == [None] * 4
+
+
+@pytest.mark.parametrize("target", [always("high"), uniform()])
+def test_a_policy_that_puts_weight_where_the_log_has_none_is_found_though_nothing_says_what_was_eligible(
+    target: Target,
+) -> None:
+    found = evaluate(replace(clicks(shares=(0.6, 0.4, 0.0)), eligible=None), target)
+    assert found.verdict.word is Evaluable.NO
+    assert any("could never be drawn" in str(reason) for reason in found.verdict.reasons)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, -0.5, float("nan")])
+def test_a_level_is_a_share(level: float) -> None:
+    with pytest.raises(InvalidRequest, match="a level is between 0 and 1"):
+        evaluate(clicks(n=100), uniform(), level=level)

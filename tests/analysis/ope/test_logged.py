@@ -42,10 +42,11 @@ def test_a_part_keeps_its_distributions_and_says_nothing_of_what_was_left_out() 
     assert (part.n_open, part.left_out, part.row.tolist()) == (0, (), [1])
 
 
-def test_what_could_be_is_what_has_a_chance_or_is_said_to() -> None:
+def test_all_could_be_but_for_what_is_said_not_to() -> None:
     log = Logged.of(("a", "b", "c"), np.array([0, 1]), np.ones(2), np.array([0.5, 0.3]), probabilities=WHOLE)
-    assert log.could_be.tolist() == [[True, True, False], [True, True, True]]
-    assert replace(log, eligible=np.ones((2, 3), np.bool_)).could_be.all()
+    assert log.could_be.all(), "what was never drawn may have been eligible"
+    narrow = replace(log, eligible=WHOLE > 0)
+    assert narrow.could_be.tolist() == [[True, True, False], [True, True, True]]
     assert Logged.of(("a", "b"), np.array([0]), np.ones(1), np.ones(1)).could_be.all()
 
 
@@ -60,7 +61,13 @@ def test_columns_make_questions_without_what_is_missing(has_whole: bool) -> None
         probabilities=WHOLE if has_whole else None,
         context=context,
     )
-    named = replace(log, numbers=("x", "y"), texts=("t",), words=(("red",),))
+    named = replace(
+        log,
+        numbers=("x", "y"),
+        texts=("t",),
+        words=(("red",),),
+        eligible=WHOLE > 0 if has_whole else None,
+    )
     first, second = named.questions()
     assert (dict(first.context), dict(second.context)) == ({"x": 1.0, "t": "red"}, {"y": 2.0})
     assert [variant.name for variant in first.eligible] == (["a", "b"] if has_whole else ["a", "b", "c"])

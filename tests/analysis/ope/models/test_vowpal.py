@@ -63,8 +63,8 @@ def test_rewards_on_another_scale_are_told_within_their_range():
 
 
 def test_what_was_not_eligible_is_predicted_as_the_mean_of_what_was():
-    log = made_logs.clicks(n=300)
-    narrow = replace(log, patterns=np.array([[0.5, 0.5, 0.0]]), variant=np.minimum(log.variant, 1))
+    log, p = made_logs.clicks(n=300), np.array([[0.5, 0.5, 0.0]])
+    narrow = replace(log, patterns=p, eligible=p > 0, variant=np.minimum(log.variant, 1))
     found = Vowpal().fit(narrow).predict(narrow)
     np.testing.assert_allclose(found[:, 2], found[:, :2].mean(axis=1), rtol=1e-12)
 

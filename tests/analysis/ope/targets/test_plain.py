@@ -31,16 +31,23 @@ WHOLE = np.array([[0.5, 0.3, 0.2], [0.0, 0.9, 0.1], [0.6, 0.4, 0.0]])
 
 
 def some(probabilities: Any = WHOLE, **columns: Any) -> Logged:
-    """Return three draws of the second variant."""
+    """Return three draws of the second variant, among those that had a chance."""
     propensity = np.array([0.3, 0.9, 0.4])
-    return Logged.of(
+    log = Logged.of(
         ("a", "b", "c"), np.array([1, 1, 1]), np.ones(3), propensity, probabilities=probabilities, **columns
     )
+    return log if probabilities is None else replace(log, eligible=np.asarray(probabilities) > 0)
 
 
 def test_always_gives_one_variant_and_where_it_was_not_eligible_all_that_were() -> None:
     assert always("a").probabilities(some()).tolist() == [[1, 0, 0], [0, 0.5, 0.5], [1, 0, 0]]
     assert str(always("a").name) == "the policy “always a”"
+
+
+def test_what_the_log_does_not_say_was_not_eligible_may_be_asked_for_though_it_was_never_drawn() -> None:
+    silent = replace(some(), eligible=None)
+    assert always("a").probabilities(silent).tolist() == [[1, 0, 0]] * 3
+    assert (uniform().probabilities(silent) == 1 / 3).all()
 
 
 def test_always_is_what_the_engine_draws_from_under_a_rule_for_one_variant() -> None:
