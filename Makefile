@@ -33,7 +33,7 @@ demo: $(VENV)/.installed-demo  ## run the demo into out/demo
 	$(VENV)/bin/armlift demo --out out/demo
 
 test: $(VENV)/.installed-test  ## run all tests
-	$(RUN) -m pytest --numprocesses=2 --durations=10
+	$(RUN) -m pytest --numprocesses=2 --dist=worksteal --durations=10
 
 fuzz: $(VENV)/.installed-test  ## ask and teach policies a million contexts of any kind: about ten minutes
 	ARMLIFT_FUZZ=1000000 $(RUN) -m pytest --numprocesses=2 --durations=10 tests/engine/policies/test_fuzz_contexts.py

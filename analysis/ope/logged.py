@@ -77,7 +77,8 @@ class Logged:
     `variant` is a place among the variants, or where a request brings candidates, in the order of what was eligible.
     `propensity` is that of the drawn one. `patterns` (n_patterns, k) are whole distributions and `pattern` which one a
     draw is of; None where the log has the propensity alone. `eligible` (n_patterns, k) says what could be drawn,
-    whether it has a probability or not; None where everything could. `logger` numbers the policies that drew, where there were several.
+    whether it has a probability or not; None where everything could. `logger` numbers the policies that drew, where
+    there were several.
 
     `context` has columns: numbers and flags called `numbers`, texts called `texts`, whose codes are places in `words`.
     `ask` yields the questions themselves. `unit` says which draws are of one unit, `at` when they were made, in
