@@ -20,7 +20,7 @@ from analysis.ope.panel import Panel
 from analysis.ope.support import Evidence
 from analysis.ope.targets.base import Target
 from analysis.ope.targets.logged import logged
-from analysis.ope.weighed import Weighed, less, on_policy, weighed
+from analysis.ope.weighed import Weighed, less, nowhere, on_policy, weighed
 from analysis.texts import Name, text
 from engine.randomness import ONE
 
@@ -106,7 +106,8 @@ class Said:
             modelled = slates.whole(weighed(block, answers.other, predicted))
             other = modelled if answers.is_named else other
         if has_slates:
-            return cls(target, other, less(target, modelled))
+            both = less(target, modelled)
+            return cls(target, other, both if answers.difference.any() else nowhere(both))
         return cls(target, other, weighed(block, answers.difference, predicted))
 
 

@@ -17,6 +17,9 @@ LEAST = 1e-12
 """A smaller probability is none: nobody's log has so many draws, and weights beyond its inverse have no squares."""
 
 
+_ROUNDING = 1e-12
+"""Two numbers that differ by such a share of themselves are meant to be one."""
+
 _AT_ONCE = 1 << 14
 """So many numbers of a table are looked at at once: they stay in the processor's cache."""
 
@@ -143,11 +146,24 @@ def less(one: Weighed, other: Weighed) -> Weighed:
     unknown = np.full(len(one), np.nan)
     return replace(
         one,
-        weight=one.weight - other.weight,
-        expected=one.expected - other.expected,
-        score=one.score - other.score,
+        weight=_apart(one.weight, other.weight),
+        expected=_apart(one.expected, other.expected),
+        score=_apart(one.score, other.score),
         largest=one.largest + other.largest,
         noise=unknown,
         below=unknown,
         above=unknown,
     )
+
+
+def nowhere(part: Weighed) -> Weighed:
+    """Return the difference of two targets that are the same at every draw: nothing could have told them apart."""
+    none = np.zeros(len(part))
+    return replace(part, largest=none, noise=none, unsupported=none, below=none, above=none)
+
+
+def _apart(one: Floats, other: Floats) -> Floats:
+    """Return the difference of two columns, (n,), 0 where rounding alone tells them apart."""
+    found = one - other
+    found[np.abs(found) <= _ROUNDING * (np.abs(one) + np.abs(other))] = 0.0
+    return found

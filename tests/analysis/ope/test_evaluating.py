@@ -180,6 +180,7 @@ def test_answers_of_several_slots_are_valued_as_a_whole() -> None:
     log = clicks(is_adaptive=True)
     twos = replace(log, slate=log.row // 2, slot=log.row % 2)
     found = evaluate(twos, logged())
+    assert found.difference.value == 0.0, "rounding tells nothing apart"
     assert found.other.value == pytest.approx(2 * log.reward.mean(), abs=1e-9)
     assert found.diagnostics.n == N // 2
 
