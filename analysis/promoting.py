@@ -33,7 +33,7 @@ from analysis.ope.stores.asking import is_reader, opening
 from analysis.ope.stores.reading import read
 from analysis.ope.targets.served import Served
 from analysis.texts import Number, Style, Text, count, plain, share, text
-from engine.errors import InvalidRequest
+from engine.errors import InvalidRequest, SnapshotRefused
 from engine.expansion import expanded
 from engine.experiments import Change, Experiment, Looking
 from engine.metrics import Better
@@ -256,6 +256,8 @@ def _asked(log: str | Path | LogSource, proposal: Proposal) -> tuple[Served, str
         experiment = expanded(proposal.experiment, reader.population().population)
         read_to = reader.last_seq()
     assert state is not None, "it has a proposal"
+    if proposal.snapshot and learned is None:
+        raise SnapshotRefused(f"what attempt {attempt} of {name!r} had learned is not in the store: propose it again")
     policy = verify(learned, experiment) if learned else build(experiment)
     called = text("ope.promotion.attempt", attempt=plain(attempt))
     return Served(experiment, policy, called), metric_of(state.experiment), read_to

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -195,3 +196,15 @@ def test_a_policy_that_learns_is_judged_by_what_it_was_frozen_with(shop):
     shop.visit(400)
     said = shop.run("policy", "proposals", shop.name, "--log", shop.store)
     assert "The control group confirms it: since epoch 2 “click”" in said
+
+
+def test_what_was_learned_and_is_lost_is_not_judged_as_if_nothing_had_been(shop, tmp_path):
+    shop.visit(200)
+    shop.propose("{thompson: {floor: 0.1, control_share: 0.2}}", "--log", shop.store)
+    copy = tmp_path / "copy"
+    with closing(sqlite3.connect(shop.store / "armlift.db")) as own:
+        copy.mkdir()
+        with closing(sqlite3.connect(copy / "armlift.db")) as other, other:
+            own.backup(other)
+            other.execute("DELETE FROM frozen_states")
+    assert "is not in the store: propose it again" in shop.promote("--log", copy, fails=True)
