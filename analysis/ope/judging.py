@@ -114,13 +114,18 @@ def _size(found: Diagnostics) -> Iterator[Reason]:
     expected = found.effective if found.effective_expected is None else found.effective_expected
     is_heavy = _is_heavy(found)
     least = min(found.effective, expected)
-    grave = _NO if least < (ENOUGH if is_heavy else FEWEST) else _CARE
-    if found.effective < ENOUGH:
+    grave = _NO if _is_below(least, ENOUGH if is_heavy else FEWEST) else _CARE
+    if _is_below(found.effective, ENOUGH):
         yield grave, _effective(found)
-    elif expected < ENOUGH:
+    elif _is_below(expected, ENOUGH):
         yield grave, _promised(found, expected)
     if is_heavy and found.tail is not None:
         yield grave, text("ope.verdict.tail", index=amount(found.tail), largest=amount(found.largest))
+
+
+def _is_below(effective: float, enough: int) -> bool:
+    # Five equal weights come to 4.999999999999977.
+    return effective < enough * (1 - _NOTHING)
 
 
 def _is_heavy(found: Diagnostics) -> bool:
@@ -152,9 +157,9 @@ def _effective(found: Diagnostics) -> Text:
 
 def _rewarded(found: Diagnostics) -> Iterator[Reason]:
     """Yield what few rewarded draws say."""
-    if found.effective_rewarded >= ENOUGH_REWARDED:
+    if not _is_below(found.effective_rewarded, ENOUGH_REWARDED):
         return
-    grave = _NO if found.effective_rewarded < FEWEST_REWARDED else _CARE
+    grave = _NO if _is_below(found.effective_rewarded, FEWEST_REWARDED) else _CARE
     if found.n_rewarded < ENOUGH_REWARDED:
         yield grave, text("ope.verdict.rewarded", n=count(found.n_rewarded))
     else:

@@ -229,3 +229,9 @@ def _holds(scores, truth):
 def test_without_a_declared_range_nobody_knows_what_is_lacking_may_be_worth():
     log = drawn(np.tile([0.5, 0.5, 0.0], (4000, 1)), 0.3, collection=Collection())
     assert "is not known" in said(evidence(log, np.array([0.5, 0.495, 0.005])))
+
+
+@pytest.mark.parametrize(("effective", "word"), [(4.999999999999977, CARE), (4.99, NO), (19.99999999999991, YES)])
+def test_rounding_takes_no_rewarded_draw_away(effective, word):
+    found = evidence(drawn(even(10_000, 10), 0.5), BEST).diagnostics()
+    assert judging.verdict(replace(found, effective_rewarded=effective), CLICKS).word is word
