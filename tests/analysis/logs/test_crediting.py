@@ -129,7 +129,7 @@ def owner(lines, by_assignment, unit, made, when):
         place = next((place for place in reversed(own) if lines[place][2] <= when), -1)
     else:
         place = next(place for place, line in enumerate(lines) if line[1] is made)
-    return place if lines[place][1].is_draw else -1
+    return place if place >= 0 and lines[place][1].is_draw else -1
 
 
 @given(EVENTS, st.booleans())
