@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.arrays import Floats, Ints, distinct, places
+from analysis.arrays import Floats
+from analysis.ope.by_row import ByRow, numbers, rows_of
 from analysis.ope.logged import Logged
 from analysis.texts import Name, text
 from engine.errors import InvalidRequest
@@ -15,10 +16,9 @@ from engine.errors import InvalidRequest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
-    """Gives `distributions` (k,) to all draws, or (n, k), or (n, k, n_slots), to the draws of `rows` (n,)."""
+    """Gives each draw the distribution that is given for its row."""
 
-    distributions: Floats
-    rows: Ints
+    distributions: ByRow
     name: Name
     since: ClassVar[int | None] = None
 
@@ -26,26 +26,9 @@ class Given:
         """Return the distributions of some draws, (n, k).
 
         Raises:
-            InvalidRequest: they are of another number of variants, or none is given for a draw.
+            InvalidRequest: they are of another number of variants or of fewer slots, or none is given for a draw.
         """
-        k = self.distributions.shape[min(1, self.distributions.ndim - 1)]
-        if k != log.k:
-            raise InvalidRequest(f"distributions over {k} variants are given, and the log has {log.k}: give as many")
-        if self.distributions.ndim == 1:
-            return np.tile(self.distributions, (len(log), 1))
-        place = places(log.row, self.rows)
-        if (place < 0).any():
-            row = int(log.row[place < 0][0])
-            raise InvalidRequest(f"no distribution is given for row {row}: give the log that they are for as well")
-        return self._of(place, log.slot)
-
-    def _of(self, place: Ints, slot: Ints) -> Floats:
-        if self.distributions.ndim == 2:
-            return np.asarray(self.distributions[place])
-        n_slots = self.distributions.shape[2]
-        if slot.max(initial=0) >= n_slots:
-            raise InvalidRequest(f"distributions of {n_slots} slots are given, and the log has more: give all of them")
-        return np.asarray(self.distributions[place, :, slot])
+        return self.distributions.at(log)
 
 
 def given(distributions: Floats, log: Logged | None = None, name: Name | None = None) -> Given:
@@ -61,13 +44,8 @@ def given(distributions: Floats, log: Logged | None = None, name: Name | None = 
     >>> given(np.array([[1.0, 0.0], [0.25, 0.75]])).probabilities(log[1:]).tolist()
     [[0.25, 0.75]]
     """
-    try:
-        found = np.asarray(distributions, np.float64)
-    except (TypeError, ValueError):
-        raise InvalidRequest("distributions are an array of numbers, (k,), (n, k) or (n, k, n_slots)") from None
-    if not 1 <= found.ndim <= 3:
-        raise InvalidRequest(f"distributions are (k,), (n, k) or (n, k, n_slots), and these are {found.shape}")
-    rows = np.arange(len(found)) if log is None else distinct(log.row)
+    found = numbers(distributions, "distribution")
+    rows = np.arange(len(found)) if log is None else rows_of(log)
     if found.ndim > 1 and len(rows) != len(found):
         raise InvalidRequest(f"{len(found)} distributions are given for {len(rows)} rows: give one for each")
-    return Given(found, rows, name or text("ope.target.given"))
+    return Given(ByRow.given(found, rows, "distribution", "over"), name or text("ope.target.given"))

@@ -111,6 +111,11 @@ def test_given_distributions_are_those_of_the_logs_rows_whatever_their_numbers()
         given(WHOLE).probabilities(log)
 
 
+def test_what_is_given_for_a_log_that_goes_backwards_finds_its_rows() -> None:
+    log = some()
+    assert given(WHOLE[::-1], log[::-1]).probabilities(log).tolist() == WHOLE.tolist()
+
+
 def test_each_slot_has_its_own_part_of_what_obp_gives() -> None:
     log = replace(some(), row=np.array([0, 1, 1]), slot=np.array([1, 0, 1]))
     by_slot = np.stack([WHOLE[:2], WHOLE[1:]], axis=2)
