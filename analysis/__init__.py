@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from analysis.lazily import named
 
 if TYPE_CHECKING:
     from analysis.document import Report
@@ -14,15 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["Report", "report", "report_on_units", "to_html", "to_markdown", "write", "write_index"]
 
 _HOMES = {
-    "Report": "analysis.document",
-    "report": "analysis.reporting",
-    "report_on_units": "analysis.unit_report",
-    **dict.fromkeys(("to_html", "to_markdown", "write", "write_index"), "analysis.pages.render"),
+    "Report": "document",
+    "report": "reporting",
+    "report_on_units": "unit_report",
+    **dict.fromkeys(("to_html", "to_markdown", "write", "write_index"), "pages.render"),
 }
 
 
-def __getattr__(name: str) -> object:
-    # Loaded when first asked for: a process that watches for ramps needs no statistics while there is none.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = named(__name__, _HOMES)

@@ -20,8 +20,9 @@ Draws in arrays need no door:
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from analysis.lazily import named
 
 if TYPE_CHECKING:
     from analysis.ope.counting import counts
@@ -67,7 +68,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "as_logged": "targets.logged",
+    "doors": "doors:",
+    "estimators": "estimators:",
+    "models": "models:",
+    "as_logged": "targets.logged:logged",
     "counts": "counting",
     "evaluate": "evaluating",
     "Evaluable": "evaluation",
@@ -90,14 +94,4 @@ _HOMES = {
     "uniform": "targets.uniform",
 }
 
-_PARTS = ("doors", "estimators", "models")
-
-
-def __getattr__(name: str) -> object:
-    # Loaded when first asked for, as the names of `analysis` are.
-    if name in _PARTS:
-        return import_module(f"analysis.ope.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # `logged` is a module here, so the policy of that name is called otherwise.
-    return getattr(import_module(f"analysis.ope.{_HOMES[name]}"), {"as_logged": "logged"}.get(name, name))
+__getattr__ = named(__name__, _HOMES)

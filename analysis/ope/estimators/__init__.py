@@ -28,8 +28,9 @@ Some logs are changed before they are estimated from, by any of these:
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from analysis.lazily import named
 
 if TYPE_CHECKING:
     from analysis.ope.estimators.clipped import Clipped
@@ -92,11 +93,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    # Loaded when first asked for, as the names of `analysis` are.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = named(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
