@@ -31,6 +31,7 @@ from analysis.ope.targets.served import Served
 from analysis.ope.targets.shadows import Shadow
 from analysis.pages import languages, wording
 from analysis.pages.encoding import encode
+from analysis.pages.render import written
 from engine.clock import from_micros, to_micros
 from engine.commands.telling import in_a_line, show
 from engine.errors import InvalidRequest
@@ -172,10 +173,10 @@ def evaluate(
     )
     _print(found)
     if json:
-        _write(json, encode(found))
+        written(json, encode(found), "evaluation")
     if out:
         page = out / PAGE
-        _write(page, _page(found, case, begin, language))
+        written(page, _page(found, case, begin, language), "evaluation")
         click.echo(f"\nthe whole of it: {page}")
     if found.verdict.word is Evaluable.NO:
         ctx.exit(1)
@@ -273,14 +274,6 @@ def _cell(cell: Cell, notes: list[str]) -> str:
     if note not in notes:
         notes.append(note)
     return f"{wording.value(cell)} [{notes.index(note) + 1}]"
-
-
-def _write(out: Path, page: str) -> None:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(page.encode())
-    except OSError as error:
-        raise InvalidRequest(f"the evaluation cannot be written to {out}: {error.strerror or error}") from error
 
 
 COMMANDS: Mapping[str, click.Command] = {"evaluate": evaluate}

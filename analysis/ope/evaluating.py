@@ -6,7 +6,7 @@ one at any look by earlier rows alone, as a sequence must be. Where the policy l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -147,14 +147,7 @@ def _estimands(asked: Asked, collection: Collection) -> tuple[Text, Text, Text]:
 def _without_numbers(found: Evaluation) -> Evaluation:
     """Return an evaluation without the numbers that the log cannot say, with the reason in place of each."""
     reason = found.verdict.reasons[0]
-    return replace(
-        found,
-        value=_silent(found.value, reason),
-        value_anytime=_silent(found.value_anytime, reason),
-        difference=_silent(found.difference, reason),
-        difference_anytime=_silent(found.difference_anytime, reason),
-        panel=(),
-    )
+    return replace(_each(found, lambda number: _silent(number, reason)), panel=())
 
 
 def _silent(estimate: Estimate, reason: Text) -> Estimate:
@@ -164,14 +157,19 @@ def _silent(estimate: Estimate, reason: Text) -> Estimate:
 def _marked(found: Evaluation) -> Evaluation:
     """Return an evaluation whose numbers were forced, each with the reason not to believe it."""
     note = text("ope.forced", reason=found.verdict.reasons[0])
+    # A biased one stays biased.
+    panel = tuple(_forced(each, each.note or note) for each in found.panel)
+    return replace(_each(found, lambda number: _forced(number, note)), panel=panel)
+
+
+def _each(found: Evaluation, change: Callable[[Estimate], Estimate]) -> Evaluation:
+    """Return an evaluation with another value and difference, at one look and at any."""
     return replace(
         found,
-        value=_forced(found.value, note),
-        value_anytime=_forced(found.value_anytime, note),
-        difference=_forced(found.difference, note),
-        difference_anytime=_forced(found.difference_anytime, note),
-        # A biased one stays biased.
-        panel=tuple(_forced(each, each.note or note) for each in found.panel),
+        value=change(found.value),
+        value_anytime=change(found.value_anytime),
+        difference=change(found.difference),
+        difference_anytime=change(found.difference_anytime),
     )
 
 

@@ -66,7 +66,7 @@ def write(report: Report, directory: str | Path, language: str = "en") -> list[P
     """
     pages = {HTML: to_html(report, language), MARKDOWN: to_markdown(report, language), JSON: report.to_json()}
     return [
-        *(_written(Path(directory) / name, page) for name, page in pages.items()),
+        *(written(Path(directory) / name, page) for name, page in pages.items()),
         *_written_sheets(directory, spreadsheets.sheets(report)),
     ]
 
@@ -82,19 +82,24 @@ def write_index(reports: Sequence[Report], directory: str | Path, language: str 
     grids = [overview.ran(reports), overview.concluded(reports), overview.lifts(reports)]
     shown = {"reports": reports, "grids": grids, "page": HTML, "concluded": overview.last_conclusion}
     _written_sheets(directory, spreadsheets.of_grids(grids))
-    return _written(Path(directory) / "index.html", _page("index.html.j2", language, is_html=True, **shown))
+    return written(Path(directory) / "index.html", _page("index.html.j2", language, is_html=True, **shown))
 
 
 def _written_sheets(directory: str | Path, sheets: Mapping[str, str]) -> list[Path]:
-    return [_written(Path(directory) / CSV / name, sheet) for name, sheet in sheets.items()]
+    return [written(Path(directory) / CSV / name, sheet) for name, sheet in sheets.items()]
 
 
-def _written(path: Path, page: str) -> Path:
+def written(path: Path, page: str, what: str = "report") -> Path:
+    """Write a page, or anything else that is text, into a directory that is made where needed; return its path.
+
+    Raises:
+        InvalidRequest: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(page.encode())
     except OSError as error:
-        raise InvalidRequest(f"the report cannot be written to {path}: {error.strerror or error}") from error
+        raise InvalidRequest(f"the {what} cannot be written to {path}: {error.strerror or error}") from error
     return path
 
 
