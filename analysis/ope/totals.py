@@ -21,7 +21,7 @@ import numpy as np
 from analysis.arrays import Floats, Ints, distinct, renumbered
 from analysis.lifts.moments import Moments
 from analysis.ope.estimators.base import Estimator
-from analysis.ope.mixing import buckets
+from analysis.mixing import buckets
 
 _ONE_CELL = (1, 1)
 

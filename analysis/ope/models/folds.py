@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.arrays import Floats, Ints
 from analysis.ope.logged import Logged
-from analysis.ope.mixing import buckets
+from analysis.mixing import buckets
 from analysis.ope.models.base import FitsWithoutEach, Fitted, RewardModel
 from analysis.texts import Text, count, text
 

@@ -126,4 +126,5 @@ class _Keys:
 def _values(variant: Variant) -> Hashable:
     features = variant.features
     types = tuple(map(type, features.values()))
-    return variant.name, variant.payload, tuple(features.items()), types, tuple(variant.levels.items())
+    levels = tuple(variant.levels.items())
+    return variant.name, variant.payload, tuple(features.items()), types, levels, variant.is_blank
