@@ -10,7 +10,7 @@ GENERATED := -name '*_pb2*.py' -o -name '*_pb2*.pyi'
 BUF_VERSION := 1.75.0
 BUF := build/buf-$(BUF_VERSION)/node_modules/.bin/buf
 
-.PHONY: help demo test fuzz lint types proto proto-check proto-lint notebooks wheel-check bench bench-learning coverage coverage-ope check clean
+.PHONY: help demo test fuzz lint types proto proto-check proto-lint notebooks wheel-check bench bench-learning coverage coverage-attribution coverage-ope check clean
 
 help:  ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1 - /p' Makefile
@@ -82,6 +82,9 @@ bench-learning: $(VENV)/.installed-test  ## regret beside VW and MABWiser, 20 se
 
 coverage: $(VENV)/.installed-test  ## count how often a report's intervals hold the truth: the better part of an hour
 	$(RUN) benchmarks/coverage.py
+
+coverage-attribution: $(VENV)/.installed-test  ## the same of what randomisation says of touches, and how rules mislead: some 20 minutes
+	$(RUN) benchmarks/attribution_coverage.py
 
 coverage-ope: $(VENV)/.installed-test  ## the same of what another policy would have earned: the better part of an hour
 	$(RUN) benchmarks/ope_coverage.py

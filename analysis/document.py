@@ -5,18 +5,16 @@ Times are ISO 8601 in UTC. A number that does not exist is None, never NaN.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import Enum
 
 from analysis.estimate import Estimate, Scale
 from analysis.texts import Name, Number, Text
-from engine.errors import InvalidRequest
 from engine.experiments import Looking
 from engine.metrics import Better
 
-REPORT_VERSION = 2
-"""Changes when a reader of the JSON would have to change."""
+REPORT_VERSION, ATTRIBUTION_VERSION = 2, 1
+"""Each changes when a reader of its JSON would have to change."""
 
 
 class Word(Enum):
@@ -148,6 +146,22 @@ class Forest:
     words: tuple[Word, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A chart of amounts by several methods side by side: `estimates[i][j]` is what `series[i]` says of `names[j]`.
+
+    An estimate without an interval is a mark alone, and one that is not evaluable is left out. The last of the series
+    is what the others are held against, and is set apart from them. `axis` says what the amounts are of.
+    """
+
+    title: Text
+    caption: Text
+    names: tuple[Name, ...]
+    series: tuple[Name, ...]
+    estimates: tuple[tuple[Estimate, ...], ...]
+    axis: Text
+
+
 Cell = str | Number | Text | Estimate | Word | None
 """What stands in a grid: a name, a number, words, an estimate with its interval, a word of a comparison, or nothing."""
 
@@ -165,7 +179,7 @@ class Grid:
     columns: tuple[Text, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: Text | None = None
-    chart: Trajectory | Forest | None = None
+    chart: Trajectory | Forest | Beside | None = None
     with_methods: bool = True
 
 
@@ -238,6 +252,49 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribution:
+    """How the credit for one outcome of a log is shared, and what of it randomisation proves.
+
+    `verdict` says in a sentence what to keep in mind, `assumptions` what each rule takes to be true, `left_out` what
+    the journeys of the log did not keep as it was, and why. `about` says by which windows journeys were made.
+    """
+
+    version: int
+    outcome: str
+    verdict: Verdict
+    period: Period | None
+    n_journeys: int
+    n_units: int
+    grids: tuple[Grid, ...]
+    assumptions: tuple[Definition, ...]
+    left_out: tuple[Count, ...]
+    about: tuple[Definition, ...] = ()
+    definitions: tuple[Definition, ...] = ()
+
+    def to_json(self) -> str:
+        """Return it as JSON, the same bytes for the same one."""
+        from analysis.pages import encoding
+
+        return encoding.encode(self)
+
+    def _repr_html_(self) -> str:
+        from analysis.pages import render
+
+        return render.attribution_to_cell(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Attribution:
+        """Return the attribution that `to_json` wrote.
+
+        Raises:
+            InvalidRequest: it is none, or one of another version.
+        """
+        from analysis.pages import encoding
+
+        return encoding.read(cls, text, ATTRIBUTION_VERSION)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A change in an experiment's life: when, by whom, what and why."""
 
@@ -290,10 +347,4 @@ class Report:
         """
         from analysis.pages import encoding
 
-        try:
-            data = json.loads(text)
-            if data["version"] == REPORT_VERSION:
-                return encoding.decode(cls, data)
-        except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as wrong:
-            raise InvalidRequest(f"this is no report: {wrong!r}") from wrong
-        raise InvalidRequest(f"a report of version {data['version']} is not read here; make it again from its log")
+        return encoding.read(cls, text, REPORT_VERSION)

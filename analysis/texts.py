@@ -61,6 +61,10 @@ class Text:
     key: str
     args: Mapping[str, Arg] = field(default_factory=dict)
 
+    def __hash__(self) -> int:
+        # What is filled in need not have a hash; that of equal texts is the same without.
+        return hash(self.key)
+
     def __str__(self) -> str:
         from analysis.pages.languages import ENGLISH
 

@@ -68,15 +68,14 @@ class Gate:
     end: int
     refusal: Reason
     usual: Numbers = field(compare=False)
-    """The numbers of the experiment's own type of unit."""
+    """The numbers of the usual type of unit."""
     unit_type: str
 
     @classmethod
-    def of(cls, experiment: Experiment, step: str, seed: str, start: int, end: int = ONE) -> Gate:
-        """Return a random step of an experiment."""
+    def of(cls, unit_type: str, step: str, seed: str, start: int, end: int = ONE) -> Gate:
+        """Return a random step of an experiment whose units are of this type."""
         purpose, refusal = _PURPOSES[step]
-        usual = randomness.numbers(purpose, seed, experiment.unit)
-        return cls(step, purpose, seed, start, end, refusal, usual, experiment.unit)
+        return cls(step, purpose, seed, start, end, refusal, randomness.numbers(purpose, seed, unit_type), unit_type)
 
     @property
     def weight(self) -> int:
@@ -141,19 +140,33 @@ def not_running(state: ExperimentState, at: datetime) -> Reason | None:
     return None
 
 
+def holdout(population: Population, unit_type: str) -> Gate | None:
+    """Return what keeps units of a type out of all experiments, or None where nothing does.
+
+    It depends on the unit alone, so it can be asked of units that the log has no row of.
+
+    >>> gate = holdout(Population(holdout=0.25), "customer")
+    >>> [gate.passes(Unit("customer", each), None) for each in ("ann", "ben", "cid", "dora")]
+    [True, True, True, False]
+    """
+    if not population.holdout:
+        return None
+    return Gate.of(unit_type, HOLDOUT, population.seed, randomness.share_weight(population.holdout))
+
+
 def _holdouts(experiment: Experiment, population: Population) -> list[Gate]:
-    layer = population.layer_of(experiment.funnel)
-    shares = [(HOLDOUT, population.seed, population.holdout)]
-    if layer is not None:
-        shares.append((LAYER_HOLDOUT, layer.seed, layer.holdout))
-    return [Gate.of(experiment, step, seed, randomness.share_weight(share)) for step, seed, share in shares if share]
+    gates, layer = [holdout(population, experiment.unit)], population.layer_of(experiment.funnel)
+    if layer is not None and layer.holdout:
+        start = randomness.share_weight(layer.holdout)
+        gates.append(Gate.of(experiment.unit, LAYER_HOLDOUT, layer.seed, start))
+    return [gate for gate in gates if gate is not None]
 
 
 def _shares(experiment: Experiment, population: Population, traffic: float) -> list[Gate]:
     gates, own, layer = [], experiment.funnel.layer, population.layer_of(experiment.funnel)
     if own is not None and layer is not None:
         start, end = randomness.share_weight(own.start), randomness.share_weight(own.end)
-        gates.append(Gate.of(experiment, LAYER, layer.seed, start, end))
+        gates.append(Gate.of(experiment.unit, LAYER, layer.seed, start, end))
     if traffic < 1:
-        gates.append(Gate.of(experiment, TRAFFIC, experiment.seed, 0, randomness.share_weight(traffic)))
+        gates.append(Gate.of(experiment.unit, TRAFFIC, experiment.seed, 0, randomness.share_weight(traffic)))
     return gates

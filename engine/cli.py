@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Place] = {
     "plan": ("analysis.commands.plan", "Say how many units an experiment needs, and how long."),
     "report": ("analysis.commands.report", "Write the reports of a store's experiments."),
     "evaluate": ("analysis.commands.evaluate", "Say what another policy would have earned."),
+    "attribute": ("analysis.commands.attribute", "Share the credit for an outcome, and say what of it is proven."),
     "doctor": ("analysis.commands.doctor", "Say whether the world drifted, and whether propensities hold."),
     "export": ("analysis.commands.export", "Write a store's log as Parquet, or draws for another tool."),
 }

@@ -26,6 +26,8 @@ MAX_VARIANTS = 1000
 MAX_PAYLOAD_DEPTH = 40
 """The deepest nesting of a payload."""
 
+_NO_PAYLOAD = Variant("").payload
+
 
 def define(experiment: Experiment) -> Experiment:
     """Return the experiment with everything filled in that was left out.
@@ -100,6 +102,7 @@ def default_reward(experiment: Experiment) -> tuple[RewardTerm, ...]:
 def _problems(experiment: Experiment) -> Iterator[str]:
     yield from _naming_problems(experiment)
     yield from _variant_problems(experiment)
+    yield from _blank_problems(experiment)
     yield from _factor_problems(experiment)
     yield from _context_problems(experiment)
     yield from metric_problems(experiment)
@@ -139,6 +142,20 @@ def _variant_problems(experiment: Experiment) -> Iterator[str]:
         for name, value in variant.features.items():
             if isinstance(value, float) and not math.isfinite(value):
                 yield f"feature {name!r} of variant {variant.name!r} must be a finite number"
+
+
+def _blank_problems(experiment: Experiment) -> Iterator[str]:
+    variants = experiment.variants
+    for variant in variants:
+        if variant.is_blank and variant.payload != _NO_PAYLOAD:
+            yield f"variant {variant.name!r} is blank, which shows nothing, and has a payload: leave one of them out"
+        if variant.is_blank and experiment.factors:
+            yield (
+                f"variant {variant.name!r} stands for a level of each factor, so it is not blank: "
+                "name a level that shows nothing instead"
+            )
+    if variants and experiment.candidates is None and all(variant.is_blank for variant in variants):
+        yield "every variant is blank: one at least must show something"
 
 
 def _how_many(experiment: Experiment) -> int:

@@ -89,6 +89,12 @@ def _always(_before: Experiment, _after: Experiment) -> bool:
     return True
 
 
+def _shows_or_not(before: Experiment, after: Experiment) -> bool:
+    """Whether variants are the same but for which are blank, which no draw and no policy depends on."""
+    one, other = ([replace(each, is_blank=False) for each in these.variants] for these in (before, after))
+    return exact(one) == exact(other)
+
+
 def _lets_everybody_stay(before: Experiment, after: Experiment) -> bool:
     return is_wider(before.funnel.audience, after.funnel.audience)
 
@@ -120,6 +126,7 @@ def _rewarded(experiment: Experiment) -> list[Metric]:
 
 _SAFE: Mapping[str, Edit] = {
     "brief": _always,
+    "variants": _shows_or_not,
     "plan": _always,
     "segments": _always,
     "starts_at": _always,

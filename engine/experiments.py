@@ -81,19 +81,24 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One thing that can be chosen. `payload` is JSON text; `levels` is its level of each factor."""
+    """One thing that can be chosen. `payload` is JSON text; `levels` is its level of each factor.
+
+    A blank one shows nothing, as in a test of sending an e-mail or none: whoever gets it meets nothing. It is drawn,
+    logged and compared as any other; attribution counts no touch of it.
+    """
 
     name: str
     payload: str = "{}"
     features: Context = field(default_factory=dict)
     levels: Mapping[str, str] = field(default_factory=dict)
+    is_blank: bool = False
 
     @classmethod
     def of(cls, candidate: Candidate) -> Self:
         """Return a candidate as a variant: what a request brings along is chosen as anything else is.
 
         >>> Variant.of(Candidate("news", {"price": 3.0}))
-        Variant(name='news', payload='{}', features={'price': 3.0}, levels={})
+        Variant(name='news', payload='{}', features={'price': 3.0}, levels={}, is_blank=False)
         """
         return cls(candidate.name, features=candidate.features)
 

@@ -109,6 +109,15 @@ def changed(record: _T, default: _T) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != getattr(default, name)}
 
 
+def renamed(data: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the data, each value that has another name under that one.
+
+    >>> renamed({"look": "once", "looks": 4}, {"look": "looking"})
+    {'looking': 'once', 'looks': 4}
+    """
+    return {names.get(name, name): value for name, value in data.items()}
+
+
 def replaced(data: dict[str, Any], **writers: Callable[[Any], object]) -> dict[str, Any]:
     """Return the data, each value that has a writer as that one writes it."""
     return {name: writers[name](value) if name in writers else value for name, value in data.items()}

@@ -28,6 +28,7 @@ from engine.form_pieces import (
     by_name,
     changed,
     names_or_fields,
+    renamed,
     replaced,
     texts_by_name,
     value_of,
@@ -87,7 +88,7 @@ def _field_data(field: ContextField) -> object:
 
 def variants(node: Node) -> tuple[Variant, ...]:
     """Read the variants: names with fields, or a plain list of names."""
-    return by_name(node, lambda name, block: Variant(name, **block.read(**_VARIANT)))
+    return by_name(node, lambda name, block: Variant(name, **renamed(block.read(**_VARIANT), _VARIANT_FIELDS)))
 
 
 def variants_data(experiment: Experiment) -> Mapping[str, Any] | list[str]:
@@ -98,8 +99,12 @@ def variants_data(experiment: Experiment) -> Mapping[str, Any] | list[str]:
 
 
 def _variant_data(variant: Variant) -> dict[str, Any]:
-    own = changed(variant, Variant(variant.name))
-    return replaced(own, payload=json.loads, features=_features_data, levels=dict)
+    own = replaced(changed(variant, Variant(variant.name)), payload=json.loads, features=_features_data, levels=dict)
+    return renamed(own, _inverse(_VARIANT_FIELDS))
+
+
+def _inverse(names: Mapping[str, str]) -> dict[str, str]:
+    return {other: name for name, other in names.items()}
 
 
 def _payload(node: Node) -> str:
@@ -168,14 +173,13 @@ def two_numbers(node: Node) -> tuple[float, float]:
 
 def plan(node: Node) -> Plan:
     """Read how the experiment is to be read: when it is looked at, and how many units are planned."""
-    return Plan(**{_PLAN_FIELDS.get(name, name): value for name, value in node.block().read(**_PLAN).items()})
+    return Plan(**renamed(node.block().read(**_PLAN), _PLAN_FIELDS))
 
 
 def plan_data(plan: Plan) -> dict[str, Any]:
     """Return what of the plan is not its default."""
-    written = {field: name for name, field in _PLAN_FIELDS.items()}
     own = replaced(changed(plan, Plan()), looking=value_of, boundary=value_of)
-    return {written.get(field, field): value for field, value in own.items()}
+    return renamed(own, _inverse(_PLAN_FIELDS))
 
 
 def candidates_data(experiment: Experiment) -> dict[str, object] | None:
@@ -215,7 +219,13 @@ def scale_data(experiment: Experiment) -> list[float] | None:
     return None if scale is None or scale == default_scale(experiment) else list(scale)
 
 
-_VARIANT: Mapping[str, Reader] = {"payload": _payload, "features": _features, "levels": texts_by_name}
+_VARIANT: Mapping[str, Reader] = {
+    "payload": _payload,
+    "features": _features,
+    "levels": texts_by_name,
+    "blank": Node.flag,
+}
+_VARIANT_FIELDS: Mapping[str, str] = {"blank": "is_blank"}
 _METRIC: Mapping[str, Reader] = {
     "kind": word(MetricKind),
     "of": Node.text,

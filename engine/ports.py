@@ -141,11 +141,14 @@ class Reader(Protocol):
             InvalidRequest: there is no such table or column.
         """
 
-    def contexts(self, experiment_id: str, names: Sequence[str]) -> Columns:
+    def contexts(
+        self, experiment_id: str, names: Sequence[str], *, after: int = 0, until: int | None = None
+    ) -> Columns:
         """Return declared fields of the context of the experiment's assignments, in the order of seq, equally long.
 
         A number is a float64, a flag 0.0 or 1.0, and NaN where the row has none; a text is `Coded`. A forgotten unit's
-        rows have none, nor has a row that holds a value of another type than is declared today.
+        rows have none, nor has a row that holds a value of another type than is declared today. With `after` and
+        `until`, only rows with after < seq <= until are looked at.
 
         Raises:
             InvalidRequest: a field is not declared, or is a list of texts.

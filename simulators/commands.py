@@ -75,6 +75,7 @@ def simulate(world: str, file: Path, customers: int, seed: int, seeds: int) -> N
       indifferent  a context that does not matter
       late-loser   every new variant is worse, and most of it comes too late
       articles     requests bring candidates, and their features matter
+      channels     several channels reach a customer, and much is bought anyway
       digits       handwritten digits: which one is it? (needs scikit-learn)
       wine         wines: whose is it? (needs scikit-learn)
 

@@ -1,4 +1,4 @@
-"""What a simulated world is asked: who comes by, what comes of an answer, and what it was worth on average."""
+"""What a simulated world is asked: who comes by, what comes of an answer or anyway, and what it is worth on average."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """What a unit did after an answer: an outcome that will be told at `at`, of the assignment or of the unit.
+    """What a unit did after a visit: an outcome that will be told at `at`, of an assignment or of the unit.
 
     `metric` is the name of the outcome; `value` is None for a conversion.
     """
@@ -54,6 +54,12 @@ class World(Protocol):
 
     def outcomes(self, experiment: Experiment, visit: Visit, variant: Variant, rng: Generator) -> Sequence[Happening]:
         """Return what comes of showing a variant to a visit, and is told."""
+
+    def demand(self, experiments: Sequence[Experiment], visit: Visit, rng: Generator) -> Sequence[Happening]:
+        """Return what a visit's unit does whatever it is shown, as far as one of these experiments declares it.
+
+        It is told of the unit, once, also where no experiment answered the visit.
+        """
 
     def candidates(self, experiment: Experiment, visit: Visit, rng: Generator) -> Sequence[Candidate]:
         """Return what a visit's request brings along; nothing where the experiment takes no candidates."""

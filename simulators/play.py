@@ -70,9 +70,13 @@ class Player:
             if experiment.exposure is ExposureRule.REPORTED:
                 self._door.expose(slate, visit.at)
             tally = self.tallies[experiment.experiment_id]
-            tally.add(slate, self._world.expected_rewards(tally.experiment, visit, offered))
+            # Where the visit is not in the experiment, what its variants are worth is not asked.
+            is_in = any(answer.assignment_id for answer in slate)
+            tally.add(slate, self._world.expected_rewards(tally.experiment, visit, offered) if is_in else {})
             for answer in slate:
                 self._react(visit, experiment, offered, answer)
+        for visit in batch:
+            self._want(visit)
 
     def _offered(self, visit: Visit, experiment: Experiment) -> Sequence[Candidate]:
         return self._world.candidates(experiment, visit, self._rng) if experiment.candidates is not None else ()
@@ -96,10 +100,30 @@ class Player:
         for happening in happenings if answer.assignment_id else ():
             self._pending.add(happening.at, _event(happening, visit, experiment, answer))
 
+    def _want(self, visit: Visit) -> None:
+        for happening in self._world.demand(self._experiments, visit, self._rng):
+            for unit_type in self._told(happening.metric):
+                self._pending.add(happening.at, _event_of_unit(happening, visit, unit_type))
+
+    def _told(self, outcome: str) -> Sequence[str]:
+        """Return of which types of units an outcome is told: those of the experiments that declare it."""
+        return sorted({experiment.unit for experiment in self._experiments if outcome in experiment.outcomes})
+
     def _tell(self, until: datetime) -> None:
         due = list(self._pending.until(until))
         for batch in batches(due, lambda timed: timed[0], _EVENTS_A_CALL, self._door.slack):
             self._door.record([event for _, event in batch], batch[-1][0])
+
+
+def _event_of_unit(happening: Happening, visit: Visit, unit_type: str) -> Event:
+    return Event(
+        happening.metric,
+        happening.value,
+        unit=visit.unit_id,
+        unit_type=unit_type,
+        outcome_id=request_id(happening.at, f"{unit_type} {visit.unit_id} {happening.metric}"),
+        occurred_at=happening.at,
+    )
 
 
 def _event(happening: Happening, visit: Visit, experiment: Experiment, answer: Answer) -> Event:

@@ -47,6 +47,10 @@ class Stated:
                 told.append(Happening(metric.outcome, None, visit.at + wait * metric.window, False))
         return told
 
+    def demand(self, experiments: Sequence[Experiment], visit: Visit, rng: Generator) -> Sequence[Happening]:  # noqa: ARG002
+        """Return nothing: what happens comes of a visit and its variant."""
+        return ()
+
     def candidates(self, experiment: Experiment, visit: Visit, rng: Generator) -> Sequence[Candidate]:  # noqa: ARG002
         """Return nothing: rates are stated of declared variants."""
         return ()

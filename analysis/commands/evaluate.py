@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.table import Table
 
-from analysis.document import Cell, Grid
+from analysis.commands.printing import print_grid
 from analysis.ope import evaluating, showing
 from analysis.ope.course import over_time
 from analysis.ope.doors import coba, dsjson, open_bandit, tables
@@ -33,7 +32,7 @@ from analysis.pages import languages, wording
 from analysis.pages.encoding import encode
 from analysis.pages.render import written
 from engine.clock import from_micros, to_micros
-from engine.commands.telling import in_a_line, show
+from engine.commands.telling import in_a_line
 from engine.errors import InvalidRequest
 
 MODELS: Mapping[str, Callable[[], RewardModel | Ready]] = {
@@ -243,37 +242,12 @@ def _print(found: Evaluation) -> None:
         click.echo(in_a_line(f"  - {reason}"))
     for grid in showing.grids(found):
         if grid is not found.overlap:
-            _print_grid(grid)
+            print_grid(replace(grid, rows=tuple(row for row in grid.rows if row[0] != showing.METHODS)))
+            if grid.key == "panel" and grid.note is not None:
+                click.echo(in_a_line(str(grid.note)))
     for when, each in (("one", found.value), ("any", found.value_anytime)):
         if each.interval is not None:
             click.echo(f"\nat {when} look: {wording.method(each)}")
-
-
-def _print_grid(grid: Grid) -> None:
-    """Print a table, and under it why cells have no interval."""
-    table = Table(title=str(grid.title), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for place, column in enumerate(grid.columns):
-        table.add_column(str(column), justify="right" if wording.is_numeric(grid, place) else "left")
-    notes: list[str] = []
-    for row in grid.rows:
-        if row[0] != showing.METHODS:
-            table.add_row(*(in_a_line(_cell(cell, notes)) for cell in row))
-    click.echo("")
-    show(table, "nothing")
-    for number, note in enumerate(notes, 1):
-        click.echo(in_a_line(f"[{number}] {note}"))
-    if grid.key == "panel" and grid.note is not None:
-        click.echo(in_a_line(str(grid.note)))
-
-
-def _cell(cell: Cell, notes: list[str]) -> str:
-    """Return what a cell shows; why it has no interval is among the `notes`, and their number in the cell."""
-    if not wording.is_estimate(cell) or cell.interval is not None or cell.note is None:
-        return str(wording.cell(cell))
-    note = str(cell.note)
-    if note not in notes:
-        notes.append(note)
-    return f"{wording.value(cell)} [{notes.index(note) + 1}]"
 
 
 COMMANDS: Mapping[str, click.Command] = {"evaluate": evaluate}

@@ -11,10 +11,10 @@ from rich.progress import Progress
 
 import analysis
 from analysis.checks.predicting import Learned, learned_in
-from analysis.document import Report
+from analysis.document import Attribution, Report
 from analysis.logs.parquet_source import open_log
 from analysis.logs.sources import LogSource
-from analysis.pages import languages
+from analysis.pages import languages, render
 from engine.errors import InvalidRequest
 
 
@@ -28,6 +28,8 @@ from engine.errors import InvalidRequest
 def report(experiments: tuple[str, ...], log: Path, out: Path, language: str) -> None:
     """Write the report of experiments, or of all, from a store's log: HTML, Markdown, JSON and CSV, and an index.
 
+    With all of them come pages about how the credit is shared for outcomes that several experiments have.
+
     \b
     Example:
       armlift report home-offer --log store --out out/report
@@ -37,12 +39,17 @@ def report(experiments: tuple[str, ...], log: Path, out: Path, language: str) ->
         if not chosen:
             raise InvalidRequest(f"there is no experiment in {log}: `armlift apply FILE` makes one")
         reports = _read(reader, chosen, learned_in(log, reader))
+        credit = () if experiments else _shared(reader)
     words = languages.load(language)
     for made in reports:
         page, *_ = analysis.write(made, out / made.experiment_id, language)
         click.echo(f"{made.experiment_id}: {words.say(made.verdict.sentence)}")
         click.echo(f"  {page}")
-    click.echo(f"all of them: {analysis.write_index(reports, out, language)}")
+    for found in credit:
+        page, *_ = render.write_attribution(found, out, language)
+        click.echo(f"{found.outcome}: {words.say(found.verdict.sentence)}")
+        click.echo(f"  {page}")
+    click.echo(f"all of them: {analysis.write_index(reports, out, language, credit)}")
 
 
 def _read(log: LogSource, chosen: Sequence[str], learned: Learned | None) -> list[Report]:
@@ -54,6 +61,14 @@ def _read(log: LogSource, chosen: Sequence[str], learned: Learned | None) -> lis
             reports.append(analysis.report(log, name, learned=learned))
             bar.advance(task)
         return reports
+
+
+def _shared(log: LogSource) -> tuple[Attribution, ...]:
+    """Return how the credit is shared for each outcome that several experiments have."""
+    # One named experiment waits for nothing of this.
+    from analysis.attribution import attributing
+
+    return tuple(attributing.attribute(log, outcome) for outcome in attributing.outcomes(log))
 
 
 COMMANDS: Mapping[str, click.Command] = {"report": report}

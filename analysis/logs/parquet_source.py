@@ -31,6 +31,7 @@ _VOIDED = (
     "SELECT DISTINCT taken.seq FROM outcomes later JOIN outcomes taken ON taken.outcome_id = later.void_of "
     "WHERE later.void_of <> '' ORDER BY taken.seq"
 )
+_LAST = 2**63 - 1
 _JOIN = "LEFT JOIN assignments own ON own.assignment_id = {0}.assignment_id AND own.slot = {0}.slot"
 
 
@@ -87,22 +88,32 @@ class ParquetSource:
         changes = self._experiments.get(experiment_id, {}).get("history", [])
         return [_change(**change) for change in changes]
 
-    def columns(self, table: str, names: Sequence[str], experiment_id: str = "") -> Columns:
-        """Return typed columns in the order of seq."""
+    def last_seq(self) -> int:
+        """Return the highest seq of the rows that were exported, or 0."""
+        highest = " UNION ALL ".join(f"SELECT max(seq) AS seq FROM {table}" for table in TABLES)  # noqa: S608 our own names
+        return self._duck.rows(f"SELECT max(seq) FROM ({highest})")[0][0] or 0  # noqa: S608
+
+    def columns(
+        self, table: str, names: Sequence[str], experiment_id: str = "", *, after: int = 0, until: int | None = None
+    ) -> Columns:
+        """Return typed columns in the order of seq; with `after` and `until`, of rows with after < seq <= until."""
         types = column_types(table, names)
-        condition, arguments = self._condition(table, experiment_id)
+        chosen_by, arguments = self._condition(table, experiment_id)
+        condition = f"WHERE {table}.seq > ? AND {table}.seq <= ? {chosen_by}"
         wanted = {"seq": f"{table}.seq"} | {name: f"{table}.{name}" for name in types}
         wanted |= {name: _MATCHED[table] for name in types if name in DERIVED[table]}
         chosen = ", ".join(f"{sql} AS {name}" for name, sql in wanted.items())
         join = _JOIN.format(table) if table in _MATCHED else ""
         query = f"SELECT {chosen} FROM {table} {join} {condition}"  # noqa: S608 our own names
-        return self._duck.columns(query, arguments, types)
+        return self._duck.columns(query, [*_span(after, until), *arguments], types)
 
-    def contexts(self, experiment_id: str, names: Sequence[str]) -> Columns:
-        """Return declared fields of the contexts in the order of seq."""
+    def contexts(
+        self, experiment_id: str, names: Sequence[str], *, after: int = 0, until: int | None = None
+    ) -> Columns:
+        """Return declared fields of the contexts in the order of seq, of the rows that `columns` would look at."""
         state = self.state(experiment_id)
         fields = readable_fields(state.experiment if state else None, names)
-        return contexts_of_records(fields, self._records(experiment_id))
+        return contexts_of_records(fields, self._records(experiment_id, after, until))
 
     def shadows(self, experiment_id: str) -> Columns:
         """Return what the shadow policy would have drawn from, in the order of seq."""
@@ -120,9 +131,9 @@ class ParquetSource:
         """Release the files."""
         self._duck.close()
 
-    def _records(self, experiment_id: str) -> Iterator[bytes]:
-        query = "SELECT record FROM assignments WHERE experiment_id = ? ORDER BY seq"
-        return (bytes(record) for (record,) in self._duck.rows(query, [experiment_id]))
+    def _records(self, experiment_id: str, after: int = 0, until: int | None = None) -> Iterator[bytes]:
+        query = "SELECT record FROM assignments WHERE seq > ? AND seq <= ? AND experiment_id = ? ORDER BY seq"
+        return (bytes(record) for (record,) in self._duck.rows(query, [*_span(after, until), experiment_id]))
 
     def _condition(self, table: str, experiment_id: str) -> tuple[str, list[Any]]:
         """Return what chooses the rows of an experiment."""
@@ -130,8 +141,8 @@ class ParquetSource:
             return "", []
         if table == "outcomes":
             state = self.state(experiment_id)
-            return "WHERE list_contains(?, metric)", [sorted(state.experiment.outcomes) if state else []]
-        return f"WHERE {'own' if table == 'exposures' else table}.experiment_id = ?", [experiment_id]
+            return "AND list_contains(?, metric)", [sorted(state.experiment.outcomes) if state else []]
+        return f"AND {'own' if table == 'exposures' else table}.experiment_id = ?", [experiment_id]
 
 
 def open_log(directory: str | Path) -> SqliteReader | ParquetSource:
@@ -141,6 +152,11 @@ def open_log(directory: str | Path) -> SqliteReader | ParquetSource:
         StoreUnavailable: the directory holds neither.
     """
     return ParquetSource(directory) if (Path(directory) / REGISTRY).exists() else open_reader(directory)
+
+
+def _span(after: int, until: int | None) -> tuple[int, int]:
+    """Return after which seq rows are looked at, and up to which."""
+    return after, _LAST if until is None else until
 
 
 def _change(changed_at: str, status: str, fields: Sequence[str], **rest: Any) -> Change:  # noqa: ANN401 (a change's other fields)

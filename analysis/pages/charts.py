@@ -1,12 +1,12 @@
-"""Which charts a report has: nothing without an interval is drawn."""
+"""Which charts a report has: nothing that only says that it is not known is drawn."""
 
 from __future__ import annotations
 
 from analysis.deciding.verdict import decisive
-from analysis.document import Forest, Grid, MetricReport, Report, Table, Trajectory
-from analysis.texts import text
+from analysis.document import Beside, Forest, Grid, MetricReport, Report, Table, Trajectory
+from analysis.texts import Text, text
 
-Chart = Trajectory | Forest
+Chart = Trajectory | Forest | Beside
 
 
 def lifts(metric: str, table: Table) -> Forest | None:
@@ -45,7 +45,14 @@ def drawable(grid: Grid) -> Chart | None:
             return chart
         case Forest() as chart if any(estimate.interval for estimate in chart.estimates):
             return chart
+        case Beside() as chart if any(estimate.value is not None for row in chart.estimates for estimate in row):
+            return chart
     return None
+
+
+def under(chart: Chart) -> Text | None:
+    """Return what is said under a chart, or None where its table says it."""
+    return chart.caption if isinstance(chart, Beside) else None
 
 
 def has_values(data: Trajectory) -> bool:

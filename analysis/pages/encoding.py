@@ -1,4 +1,4 @@
-"""A report as JSON and back: the fields of its dataclasses by name, enums by value, None for what there is not."""
+"""A document as JSON and back: the fields of its dataclasses by name, enums by value, None for what there is not."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from analysis.document import Grid, Word
 from analysis.texts import Arg, Number, Style, Text
+from engine.errors import InvalidRequest
 
 T = TypeVar("T")
 
@@ -33,6 +34,22 @@ def decode(wanted: type[T], data: Any) -> T:  # noqa: ANN401 (any JSON)
     """
     decoded: T = _decoded(wanted, data)
     return decoded
+
+
+def read(wanted: type[T], text: str, version: int) -> T:
+    """Return what `encode` wrote of something that says its version.
+
+    Raises:
+        InvalidRequest: it is something else, or of another version.
+    """
+    what = wanted.__name__.lower()
+    try:
+        data = json.loads(text)
+        if data["version"] == version:
+            return decode(wanted, data)
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as wrong:
+        raise InvalidRequest(f"this is no {what}: {wrong!r}") from wrong
+    raise InvalidRequest(f"this {what} is of version {data['version']}, which is not read here: make it again")
 
 
 def _encoded(value: Any) -> Any:  # noqa: ANN401 (whatever a report holds)

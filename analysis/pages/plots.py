@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from html import escape
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -16,9 +14,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.document import Forest, Timeline, Trajectory, Word
+from analysis.document import Beside, Forest, Timeline, Trajectory, Word
 from analysis.estimate import Estimate, Scale
-from analysis.pages import wording
+from analysis.pages import svg, wording
 from analysis.pages.languages import ENGLISH, Language
 from analysis.texts import Name, Number, Style, Text, text
 
@@ -30,6 +28,31 @@ _WORD_MARKERS = {Word.BETTER: "^", Word.WORSE: "v", Word.NOT_CLEAR: "D", Word.HO
 _PLAIN = "#0072B2"
 _ROOM = 4
 """How many widths of a narrow interval a forest reaches around a value; what goes on from there ends in an arrow."""
+
+
+class _Mark(NamedTuple):
+    """How an estimate is marked, and how thick its interval is drawn."""
+
+    colour: str
+    marker: str
+    size: float = 8
+    thickness: float = 2.4
+    filling: str = "full"
+
+
+_AGAINST = _Mark("#000000", "D", 7.5, 3.2)
+"""What the others of a name are held against."""
+
+_FEW = 5
+"""Up to so many methods of a name stand well apart."""
+_APART, _PAD = 0.4, 1.3
+"""The room above the last method of a name, and below it; methods are 1 apart."""
+_LONG = 1e6
+"""Numbers from this on take the room of two."""
+_METHOD = 44
+"""So many letters a method's name has."""
+_SCREEN = 50
+"""So many methods one below the other fill a screen."""
 
 _WIDTH = 7.4
 _LETTERS = 86
@@ -105,7 +128,7 @@ def forest(data: Forest, name: str, language: Language = ENGLISH) -> str:
         axes = figure.subplots()
         span = _span([estimate for _, estimate, _ in rows])
         for place, (_, estimate, word) in enumerate(reversed(rows)):
-            _whisker(axes, place, estimate, word, span)
+            _whisker(axes, place, estimate, _Mark(_WORD_COLOURS.get(word, _PLAIN), _WORD_MARKERS.get(word, "o")), span)
         if scale not in (Scale.AMOUNT, Scale.SHARE):
             axes.axvline(0, color="#000000", linewidth=1)
         axes.set_yticks(range(len(rows)), _labels([name for name, _, _ in reversed(rows)], language))
@@ -117,6 +140,28 @@ def forest(data: Forest, name: str, language: Language = ENGLISH) -> str:
         axes.set_xlabel(language.say(text(f"chart.{scale.value}")))
         said = "; ".join(language.say(_spoken(*row)) for row in rows)
         return _svg(figure, name, language.say(data.title), said)
+
+
+def beside(data: Beside, name: str, language: Language = ENGLISH) -> str:
+    """Return what several methods say of each name under each other, as SVG; the last method is black and thick.
+
+    At least one estimate must have a value.
+    """
+    labels, n = _labels(data.series, language, _METHOD), len(data.series)
+    columns, block = _columns(labels, n), n + _APART + _PAD
+    unit = 0.15 if n <= _FEW else 0.12
+    with _figure(0.85 + 0.24 * -(-n // columns) + unit * block * len(data.names)) as figure:
+        axes, span = figure.subplots(), _reach(data)
+        for index, label in enumerate(labels):
+            mark = _mark(index, n)
+            for place, estimate in enumerate(data.estimates[index]):
+                _whisker(axes, place * block + index + _APART * (mark is _AGAINST), estimate, mark, span)
+            axes.plot([], [], label=label, linewidth=mark.thickness, **_marker(mark))
+        _amount_axis(axes, span, language)
+        axes.set_xlabel(language.say(data.axis))
+        _name_axis(axes, _labels(data.names, language), block)
+        _legend(figure, columns, "outside upper center")
+        return _svg(figure, name, language.say(data.title), language.say(data.caption))
 
 
 def _line(index: int, n: int) -> dict[str, Any]:
@@ -146,25 +191,74 @@ def _span(estimates: Sequence[Estimate]) -> tuple[float, float]:
     return least, max(min(high, value + room) for value, _, high in known)
 
 
-def _whisker(axes: Axes, place: int, estimate: Estimate, word: Word, span: tuple[float, float]) -> None:
-    if estimate.value is None or estimate.interval is None:
+def _reach(data: Beside) -> tuple[float, float]:
+    """Return from where to where amounts reach: no further from those of the methods than these differ."""
+    *methods, _ = data.estimates
+    shown = [0.0, *(each.value for row in methods for each in row if each.value is not None)]
+    every = [end for row in data.estimates for each in row for end in (each.value, each.low, each.high)]
+    ends = [0.0, *(end for end in every if end is not None)]
+    room = (max(shown) - min(shown)) or max(map(abs, ends)) or 1.0
+    return max(min(ends), min(shown) - room), min(max(ends), max(shown) + room)
+
+
+def _whisker(axes: Axes, place: float, estimate: Estimate, mark: _Mark, span: tuple[float, float]) -> None:
+    """Draw an estimate; what goes on beyond the span ends in an arrow."""
+    if estimate.value is None:
         return
-    scale, colour = wording.factor(estimate.scale), _WORD_COLOURS.get(word, _PLAIN)
-    low, high = (scale * end for end in estimate.interval)
+    scale = wording.factor(estimate.scale)
+    value = scale * estimate.value
+    low, high = (scale * end for end in estimate.interval or (estimate.value,) * 2)
     shown = max(low, span[0]), min(high, span[1])
-    axes.plot(shown, [place, place], color=colour, linewidth=2.4, solid_capstyle="butt")
-    axes.plot(scale * estimate.value, place, marker=_WORD_MARKERS.get(word, "o"), color=colour, markersize=8)
-    for end, is_cut, marker in ((shown[0], low < span[0], "<"), (shown[1], high > span[1], ">")):
+    if shown[0] < shown[1]:
+        axes.plot(shown, [place, place], color=mark.colour, linewidth=mark.thickness, solid_capstyle="butt")
+    if span[0] <= value <= span[1]:
+        axes.plot(value, place, **_marker(mark))
+    for end, is_cut, marker in ((span[0], low < span[0], "<"), (span[1], high > span[1], ">")):
         if is_cut:
-            axes.plot(end, place, marker=marker, color=colour, markersize=7)
+            axes.plot(end, place, marker=marker, color=mark.colour, markersize=7)
+
+
+def _marker(mark: _Mark) -> dict[str, Any]:
+    return {"marker": mark.marker, "color": mark.colour, "markersize": mark.size, "fillstyle": mark.filling}
+
+
+def _mark(index: int, n: int) -> _Mark:
+    """Return the mark of a method, the last of which is what the others are held against."""
+    if index == n - 1:
+        return _AGAINST
+    colours, markers = _COLOURS[:-1], [marker for marker in _MARKERS if marker != _AGAINST.marker]
+    filling = "full" if index < len(colours) else "none"
+    return _Mark(colours[index % len(colours)], markers[index % len(markers)], 5.5, 1.3, filling)
+
+
+def _amount_axis(axes: Axes, span: tuple[float, float], language: Language) -> None:
+    room = 0.03 * (span[1] - span[0]) or 1.0
+    axes.set_xlim(span[0] - room, span[1] + room)
+    axes.axvline(0, color="#000000", linewidth=1, zorder=1)
+    is_long = max(map(abs, span)) >= _LONG
+    axes.xaxis.set_major_locator(MaxNLocator(3 if is_long else 6))
+    axes.xaxis.set_major_formatter(_ticks(Scale.AMOUNT, language))
+
+
+def _name_axis(axes: Axes, labels: Sequence[str], block: float) -> None:
+    """Name the blocks of methods from the top down; every other one is shaded."""
+    edges = [place * block - (1 + _PAD) / 2 for place in range(len(labels) + 1)]
+    for top, bottom in zip(edges[1::2], edges[2::2], strict=False):
+        axes.axhspan(top, bottom, color="#f4f4f7", zorder=0)
+    axes.set_yticks([edge + block / 2 for edge in edges[:-1]], labels)
+    axes.set_ylim(edges[-1], edges[0])
+    # What is longer than a screen has its numbers above it, too.
+    axes.tick_params(axis="x", labeltop=len(labels) * block > _SCREEN)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
 
 
 def _spoken(name: Name, estimate: Estimate, word: Word) -> Text:
     return text("chart.spoken", name=name, word=wording.word(word), lift=wording.whole(estimate))
 
 
-def _labels(names: Sequence[Name], language: Language) -> list[str]:
-    return [wording.short(language.say(name)) for name in names]
+def _labels(names: Sequence[Name], language: Language, width: int = 30) -> list[str]:
+    return [wording.short(language.say(name), width) for name in names]
 
 
 def _numbers(values: Sequence[float | None], scale: int = 1) -> list[float]:
@@ -182,8 +276,12 @@ def _columns(labels: Sequence[str], n_labels: int) -> int:
     return -(-n_labels // -(-n_labels // room))
 
 
-def _legend(figure: Figure, columns: int) -> None:
-    figure.legend(loc="outside lower center", ncols=columns, frameon=False, handlelength=2.4, columnspacing=1.5)
+def _legend(
+    figure: Figure,
+    columns: int,
+    place: Literal["outside upper center", "outside lower center"] = "outside lower center",
+) -> None:
+    figure.legend(loc=place, ncols=columns, frameon=False, handlelength=2.4, columnspacing=1.5)
 
 
 def _time_axis(axes: Axes, starts: Sequence[str], step_s: int, language: Language) -> None:
@@ -200,7 +298,8 @@ def _ticks(scale: Scale, language: Language) -> FuncFormatter:
 
     def tick(number: float, _: int) -> str:
         shown = 0.0 if abs(number) < 1e-12 else number
-        places = len(f"{shown:.6g}".partition(".")[2])
+        digits = f"{shown:.6g}"
+        places = None if "e" in digits else len(digits.partition(".")[2])
         if is_percent:
             return language.number(Number(shown / 100, Style.SIGNED_SHARE if is_signed else Style.SHARE, places))
         return language.number(Number(shown, Style.SIGNED if is_signed else Style.AMOUNT, places))
@@ -221,25 +320,4 @@ def _figure(height: float) -> Iterator[Figure]:
 def _svg(figure: Figure, name: str, title: str, description: str) -> str:
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    drawn = file.getvalue()
-    body = drawn[drawn.index(">", drawn.index("<svg")) + 1 :]
-    box = re.search(r'viewBox="([^"]*)"', drawn)
-    assert box is not None
-    return _head(name, box.group(1), title, description) + _own_ids(_without_metadata(body), name)
-
-
-def _head(name: str, box: str, title: str, description: str) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{box}" '
-        f'role="img" aria-labelledby="{name}-title {name}-desc">\n'
-        f'<title id="{name}-title">{escape(title)}</title>\n<desc id="{name}-desc">{escape(description)}</desc>'
-    )
-
-
-def _without_metadata(body: str) -> str:
-    return re.sub(r"\s*<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-
-
-def _own_ids(body: str, name: str) -> str:
-    """Several charts share a page, so each needs identifiers of its own."""
-    return re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", body)
+    return svg.dressed(file.getvalue(), name, title, description)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis.document import Candidate, Forest, Report, Timeline, Trajectory
+from analysis.document import Attribution, Beside, Candidate, Forest, Report, Timeline, Trajectory
 from analysis.pages import charts, languages, overview, plots, spreadsheets, wording
 from analysis.pages.languages import Language
 from analysis.texts import Number, Text, amount, count, text
@@ -18,6 +18,12 @@ from engine.errors import InvalidRequest
 
 HTML, MARKDOWN, JSON, CSV = "report.html", "report.md", "report.json", "csv"
 """The names of a report's files, and of the folder of its tables."""
+
+ATTRIBUTION = "attribution"
+"""The folder of the pages about how credit is shared, one an outcome."""
+
+FORMATS = ("html", "md", "json", CSV)
+"""What they are written as."""
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 
@@ -55,7 +61,34 @@ def candidate_to_cell(candidate: Candidate, language: str = "en") -> str:
     Raises:
         InvalidRequest: there is no such language.
     """
-    return _page("candidate_cell.html.j2", language, is_html=True, candidate=candidate)
+    return _page("cell.html.j2", language, is_html=True, verdict=candidate.verdict, grids=candidate.grids)
+
+
+def attribution_to_html(attribution: Attribution, language: str = "en") -> str:
+    """Return how the credit for an outcome is shared as a page, as `to_html` does.
+
+    Raises:
+        InvalidRequest: there is no such language.
+    """
+    return _page("attribution.html.j2", language, is_html=True, attribution=attribution)
+
+
+def attribution_to_markdown(attribution: Attribution, language: str = "en") -> str:
+    """Return how the credit for an outcome is shared as Markdown, without the charts.
+
+    Raises:
+        InvalidRequest: there is no such language.
+    """
+    return _page("attribution.md.j2", language, is_html=False, attribution=attribution)
+
+
+def attribution_to_cell(attribution: Attribution, language: str = "en") -> str:
+    """Return how the credit for an outcome is shared as what a notebook shows of it: its tables, the first one open.
+
+    Raises:
+        InvalidRequest: there is no such language.
+    """
+    return _page("cell.html.j2", language, is_html=True, verdict=attribution.verdict, grids=attribution.grids)
 
 
 def write(report: Report, directory: str | Path, language: str = "en") -> list[Path]:
@@ -71,16 +104,44 @@ def write(report: Report, directory: str | Path, language: str = "en") -> list[P
     ]
 
 
-def write_index(reports: Sequence[Report], directory: str | Path, language: str = "en") -> Path:
+def write_attribution(
+    attribution: Attribution, directory: str | Path, language: str = "en", formats: Collection[str] = FORMATS
+) -> list[Path]:
+    """Write attribution/OUTCOME.html, .md and .json into a directory, and csv/ beside them; return their paths.
+
+    Where some `formats` are named, only those are written.
+
+    Raises:
+        InvalidRequest: the directory cannot be written, or there is no such language.
+    """
+    folder, name = Path(directory) / ATTRIBUTION, spreadsheets.file_name(attribution.outcome)
+    pages: dict[str, Callable[[], str]] = {
+        "html": partial(attribution_to_html, attribution, language),
+        "md": partial(attribution_to_markdown, attribution, language),
+        "json": attribution.to_json,
+    }
+    return [
+        *(written(folder / f"{name}.{ending}", page()) for ending, page in pages.items() if ending in formats),
+        *(_written_sheets(folder, spreadsheets.of_attribution(attribution)) if CSV in formats else ()),
+    ]
+
+
+def write_index(
+    reports: Sequence[Report],
+    directory: str | Path,
+    language: str = "en",
+    attributions: Sequence[Attribution] = (),
+) -> Path:
     """Write index.html over all experiments, and its tables into csv/; return the path of the page.
 
-    It links the report of each experiment in a folder of its id.
+    It links the report of each experiment in a folder of its id, and what `write_attribution` writes.
 
     Raises:
         InvalidRequest: the directory cannot be written, or there is no such language.
     """
     grids = [overview.ran(reports), overview.concluded(reports), overview.lifts(reports)]
-    shown = {"reports": reports, "grids": grids, "page": HTML, "concluded": overview.last_conclusion}
+    credit = [(f"{ATTRIBUTION}/{spreadsheets.file_name(each.outcome)}.html", each) for each in attributions]
+    shown = {"reports": reports, "grids": grids, "page": HTML, "concluded": overview.last_conclusion, "credit": credit}
     _written_sheets(directory, spreadsheets.of_grids(grids))
     return written(Path(directory) / "index.html", _page("index.html.j2", language, is_html=True, **shown))
 
@@ -161,15 +222,21 @@ def _plainly(say: Callable[[object], object]) -> Callable[[object], object]:
     return escape
 
 
-def _drawing(language: Language) -> Callable[[Timeline | Trajectory | Forest, str], Markup]:
-    def draw(chart: Timeline | Trajectory | Forest, name: str) -> Markup:
+def _drawing(language: Language) -> Callable[[Timeline | charts.Chart, str], Markup]:
+    def draw(chart: Timeline | charts.Chart, name: str) -> Markup:
         # The drawing escapes the names that it shows.
-        match chart:
-            case Timeline():
-                return Markup(plots.timeline(chart, name, language))  # noqa: S704 (as above)
-            case Trajectory():
-                return Markup(plots.trajectory(chart, name, language))  # noqa: S704 (as above)
-            case _:
-                return Markup(plots.forest(chart, name, language))  # noqa: S704 (as above)
+        return Markup(_drawn(chart, name, language))  # noqa: S704 (as above)
 
     return draw
+
+
+def _drawn(chart: Timeline | charts.Chart, name: str, language: Language) -> str:
+    match chart:
+        case Timeline():
+            return plots.timeline(chart, name, language)
+        case Trajectory():
+            return plots.trajectory(chart, name, language)
+        case Forest():
+            return plots.forest(chart, name, language)
+        case Beside():
+            return plots.beside(chart, name, language)

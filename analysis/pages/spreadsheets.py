@@ -8,10 +8,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from analysis.document import Cell, Check, Count, Grid, Report, Table, Timeline, Trajectory, Word
+from analysis.document import Attribution, Cell, Check, Count, Grid, Report, Table, Timeline, Trajectory, Word
 from analysis.estimate import Estimate
 from analysis.pages.wording import TIMES
 from analysis.texts import Number
@@ -26,6 +27,7 @@ _ESTIMATE = (
 """What the columns of an estimate's fields end with."""
 
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]")
+_LONGEST = 60
 _NOT_IN_KEY = re.compile(r"[^0-9a-z]+")
 
 
@@ -37,6 +39,24 @@ def sheets(report: Report) -> dict[str, str]:
 def of_grids(grids: Sequence[Grid]) -> dict[str, str]:
     """Return the CSV text of some grids that have rows, by file name."""
     return {f"{slug(grid.key)}.csv": _csv(_grid(grid)) for grid in grids if grid.rows}
+
+
+def of_attribution(attribution: Attribution) -> dict[str, str]:
+    """Return the CSV text of every table of an attribution, by file name."""
+    name = file_name(attribution.outcome)
+    tables = {grid.key: _grid(grid) for grid in attribution.grids}
+    tables["left-out"] = [_count(each) for each in attribution.left_out]
+    return {f"{name}-{slug(key)}.csv": _csv(lines) for key, lines in tables.items() if lines}
+
+
+def file_name(name: str) -> str:
+    """Return what a file is called that is about something of this name: another one for each name.
+
+    >>> file_name("order"), file_name("Order"), file_name("../名")
+    ('order', 'order-34e8bc9c', '47a58c24')
+    """
+    plain = slug(name)[:_LONGEST].strip("-")
+    return name if name and plain == name else f"{plain}-{zlib.crc32(name.encode()):08x}".lstrip("-")
 
 
 def slug(name: str) -> str:

@@ -33,7 +33,7 @@ def check(file: Path) -> None:
     if isinstance(declared, Population):
         click.echo(f"{file} is right: {population_summary(declared)}")
         return
-    variants = ", ".join(variant.name for variant in declared.variants)
+    variants = ", ".join(f"{each.name} (blank)" if each.is_blank else each.name for each in declared.variants)
     click.echo(f"{file} is right: {declared.experiment_id}, {declared.policy.kind}, variants {variants}")
     _warn(declared)
 

@@ -201,7 +201,8 @@ def _from_brief(brief: Brief) -> contract.Brief:
 
 
 def _to_variant(message: contract.Variant) -> Variant:
-    return Variant(message.name, message.payload or "{}", _to_features(message), dict(message.levels))
+    features, levels = _to_features(message), dict(message.levels)
+    return Variant(message.name, message.payload or "{}", features, levels, message.is_blank)
 
 
 def _to_features(message: contract.Variant) -> Context:
@@ -214,8 +215,13 @@ def _to_features(message: contract.Variant) -> Context:
 
 
 def _from_variant(variant: Variant) -> contract.Variant:
-    features = values(variant.features)
-    return contract.Variant(name=variant.name, payload=variant.payload, features=features, levels=variant.levels)
+    return contract.Variant(
+        name=variant.name,
+        payload=variant.payload,
+        features=values(variant.features),
+        levels=variant.levels,
+        is_blank=variant.is_blank,
+    )
 
 
 def _to_field(message: contract.ContextField) -> ContextField:

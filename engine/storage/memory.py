@@ -39,7 +39,6 @@ from engine.storage.shadows import shadow_columns
 
 E = TypeVar("E", bound=Entry)
 
-
 _KEPT = (Reason.DRAWN, Reason.CACHED)
 _MET = (*_KEPT, Reason.FORCED)
 
@@ -120,15 +119,16 @@ class MemoryStore(MemoryRegistry):
         """Return typed columns in the order of seq."""
         types = column_types(table, names)
         last = self.last_seq() if until is None else until
-        found = [entry for entry in self._rows_of(table, experiment_id) if after < entry.seq <= last]
-        chosen = [self._typed(table, entry) for entry in found]
+        chosen = [self._typed(table, row) for row in self._rows_of(table, experiment_id) if after < row.seq <= last]
         return {name: to_column([row[name] for row in chosen], kind) for name, kind in types.items()}
 
-    def contexts(self, experiment_id: str, names: Sequence[str]) -> Columns:
+    def contexts(
+        self, experiment_id: str, names: Sequence[str], *, after: int = 0, until: int | None = None
+    ) -> Columns:
         """Return declared fields of the contexts in the order of seq."""
         state = self._states.get(experiment_id)
         fields = readable_fields(state.experiment if state else None, names)
-        found = [row for row in _of_type(Assignment, self._log) if row.experiment_id == experiment_id]
+        found = [row for row in _of_type(Assignment, self._log[after:until]) if row.experiment_id == experiment_id]
         return context_columns(fields, {name: [row.context.get(name) for row in found] for name in names})
 
     def shadows(self, experiment_id: str) -> Columns:

@@ -19,7 +19,7 @@ from engine.storage.columns import received_at
 from engine.storage.contexts import contexts_of_records, joined_contexts, readable_fields
 from engine.storage.schema import DERIVED, LAST_SEQ, SELECTS, column_types
 from engine.storage.shadows import joined_shadows, shadows_of_records
-from engine.storage.sqlite_columns import Selection, pages_of, read_columns
+from engine.storage.sqlite_columns import Page, Selection, pages_of, read_columns
 from engine.storage.sqlite_files import unavailable
 from engine.storage.sqlite_proposals import ProposalReader
 from engine.storage.sqlite_registry import RegistryReader
@@ -135,19 +135,19 @@ class SqliteReader(RegistryReader, ProposalReader, UnitReader):
         chosen = f"FROM {tables} WHERE {table}.seq > ? AND {table}.seq <= ? {condition}"
         return self._read(Selection(expressions, types, chosen, arguments), after, until) if types else {}
 
-    def contexts(self, experiment_id: str, names: Sequence[str]) -> Columns:
+    def contexts(
+        self, experiment_id: str, names: Sequence[str], *, after: int = 0, until: int | None = None
+    ) -> Columns:
         """Return declared fields of the contexts in the order of seq."""
         state = self.state(experiment_id)
         fields = readable_fields(state.experiment if state else None, names)
-        pages = pages_of(0, self.last_seq())
-        found = (self._all(_RECORDS, (*page, experiment_id)) for page in pages)
+        found = (self._all(_RECORDS, (*page, experiment_id)) for page in self._pages(after, until))
         parts = [contexts_of_records(fields, (record for (record,) in page)) for page in found]
         return joined_contexts(fields, parts)
 
     def shadows(self, experiment_id: str) -> Columns:
         """Return what the shadow policy would have drawn from, in the order of seq."""
-        pages = pages_of(0, self.last_seq())
-        found = (self._all(_RECORDS, (*page, experiment_id)) for page in pages)
+        found = (self._all(_RECORDS, (*page, experiment_id)) for page in self._pages())
         return joined_shadows([shadows_of_records(record for (record,) in page) for page in found])
 
     def voided(self) -> Ints:
@@ -162,12 +162,15 @@ class SqliteReader(RegistryReader, ProposalReader, UnitReader):
 
     def _read(self, selection: Selection, after: int = 0, until: int | None = None) -> Columns:
         """Read over several connections where there is more than one page."""
-        last = self.last_seq()
-        pages = list(pages_of(after, last if until is None else min(until, last)))
+        pages = list(self._pages(after, until))
         with ExitStack() as stack, unavailable(self._path):
             n_more = min(len(pages), os.cpu_count() or 1, _MAX_THREADS) - 1
             more = [stack.enter_context(closing(self._open())) for _ in range(n_more)]
             return read_columns([self._connection, *more], selection, pages)
+
+    def _pages(self, after: int = 0, until: int | None = None) -> Iterator[Page]:
+        last = self.last_seq()
+        return pages_of(after, last if until is None else min(until, last))
 
     def _of(self, table: str, assignment_id: str, slot: int) -> Iterator[Entry]:
         query = f"{SELECTS[table]} {_OF_ASSIGNMENT} ORDER BY seq"

@@ -8,6 +8,7 @@ from engine.errors import InvalidRequest
 from simulators.environment import World
 from simulators.worlds.articles import Articles
 from simulators.worlds.by_chance import ByChance
+from simulators.worlds.channels import Channels
 from simulators.worlds.classified import Digits, Wine
 from simulators.worlds.linear import Delayed, Linear, Logistic, Sparse
 from simulators.worlds.rates import Bernoulli, Drifting, Indifferent, LateLoser
@@ -18,6 +19,7 @@ __all__ = [
     "Articles",
     "Bernoulli",
     "ByChance",
+    "Channels",
     "Delayed",
     "Digits",
     "Drifting",
@@ -42,6 +44,7 @@ WORLDS: Mapping[str, Callable[[], World]] = {
     "indifferent": Indifferent,
     "late-loser": LateLoser,
     "articles": Articles,
+    "channels": Channels,
     "digits": Digits,
     "wine": Wine,
 }

@@ -57,11 +57,11 @@ Group = tuple[Pace, NDArray[np.intp]]
 class Scene:
     """An experiment as a world knows it."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, amounts: Mapping[str, float]) -> None:
         self.experiment = experiment
         self.variants = experiment.variants
         self.places = {variant.name: place for place, variant in enumerate(experiment.variants)}
-        self.deeds = tuple(deeds_of(experiment).values())
+        self.deeds = tuple(deeds_of(experiment, amounts).values())
         self.columns = Columns(field for field in experiment.context if field.name != experiment.requires_consent)
         self.stock = Stock(experiment)
         self.has_scores = any(deed.is_score for deed in self.deeds)
@@ -90,6 +90,8 @@ class ByChance(ABC):
     name: ClassVar[str]
     fields: tuple[ContextField, ...] = ()
     """What its visits show under these names, each in [0, 1)."""
+    amounts: ClassVar[Mapping[str, float]] = {}
+    """The mean amounts of outcomes of these names; that of any other follows from its cap."""
 
     def __init__(self, draw: int = 0) -> None:
         self._draw = str(draw) if draw else ""
@@ -138,6 +140,10 @@ class ByChance(ABC):
             found[experiment.requires_consent] = share("consent", visit.unit_id) < _CONSENTS
         return found
 
+    def demand(self, experiments: Sequence[Experiment], visit: Visit, rng: Generator) -> Sequence[Happening]:  # noqa: ARG002
+        """Return nothing, but in worlds in which something happens by itself."""
+        return ()
+
     def candidates(self, experiment: Experiment, visit: Visit, rng: Generator) -> Sequence[Candidate]:
         """Return what a visit's request brings along."""
         return self.scene(experiment).stock.offered(visit, rng)
@@ -169,7 +175,7 @@ class ByChance(ABC):
         # By identity: two definitions of one experiment are two. The scene holds it, so its id is nobody else's.
         found = self._scenes.get(id(experiment))
         if found is None:
-            found = self._scenes[id(experiment)] = Scene(experiment)
+            found = self._scenes[id(experiment)] = Scene(experiment, self.amounts)
         return found
 
     def share(self, *parts: str) -> float:

@@ -80,6 +80,10 @@ class Storefront:
             found[field.name] = made_up.value(field, visit.unit_id) if value is None else value
         return found
 
+    def demand(self, experiments: Sequence[Experiment], visit: Visit, rng: Generator) -> Sequence[Happening]:  # noqa: ARG002
+        """Return nothing: all that customers do comes of a visit and its variant."""
+        return ()
+
     def candidates(self, experiment: Experiment, visit: Visit, rng: Generator) -> Sequence[Candidate]:
         """Return what a visit's request brings along, of a stock that is made up."""
         return self._scene(experiment).stock.offered(visit, rng)

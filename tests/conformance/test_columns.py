@@ -130,6 +130,16 @@ def test_contexts_are_columns_of_the_declared_types(both) -> None:
     assert both.reader.contexts("hero", ["text"])["text"].codes.tolist() == [-1] * 6
 
 
+def test_contexts_of_a_part_of_the_log(both) -> None:
+    declared = Experiment("hero", (Variant("plain"), Variant("bold")), (Metric("click"),), context=FIELDS)
+    both.store.save(*create(declared, AUTHOR), "")
+    rows = [replace(assignment(n), context={"number": float(n)}) for n in range(4)]
+    both.kept(*rows[:2], exposure(1), assignment(9, experiment_id="other"), *rows[2:])
+    parts = {(0, 2): [0, 1], (1, 5): [1, 2], (5, None): [3], (2, 4): [], (6, 99): [], (3, 3): []}
+    for (after, until), numbers in parts.items():
+        assert both.reader.contexts("hero", ["number"], after=after, until=until)["number"].tolist() == numbers
+
+
 @pytest.mark.parametrize(("experiment_id", "name"), [("hero", "texts"), ("hero", "other"), ("none", "text")])
 def test_contexts_that_are_not_there_are_refused(both, experiment_id: str, name: str) -> None:
     declared = Experiment("hero", (Variant("plain"), Variant("bold")), (Metric("click"),), context=FIELDS)

@@ -109,6 +109,7 @@ def test_a_name_prints(bad):
     assert "printable characters" in complaint(grid(size=("s", bad)))
 
 
+GRID = Variant("s", levels={"size": "s"}, is_blank=True), Variant("l", levels={"size": "l"})
 REFUSED = [
     (replace(HERO, unit=""), "`unit` must name what is randomised"),
     (replace(HERO, grace=timedelta(-1)), "`grace` must not be negative"),
@@ -129,6 +130,9 @@ REFUSED = [
     (with_variant(payload="[" * 100_000 + "]" * 100_000), "must be JSON"),
     (with_variant(features={"price": math.inf}), "feature 'price' of variant 'bold' must be a finite number"),
     (with_variant(features={"price": math.nan}), "must be a finite number"),
+    (with_variant(payload='{"headline": "Now"}', is_blank=True), "'bold' is blank, which shows nothing, and has a"),
+    (replace(HERO, variants=(Variant("a", is_blank=True), Variant("b", is_blank=True))), "every variant is blank"),
+    (replace(grid(size="sl"), variants=GRID), "variant 's' stands for a level of each factor, so it is not blank"),
     (grid(size=()), "factor 'size' needs at least two levels and has 0"),
     (grid(size="s"), "factor 'size' needs at least two levels and has 1"),
     (grid(size="ss"), "level of factor 'size' 's' is there 2 times"),

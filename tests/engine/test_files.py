@@ -43,7 +43,7 @@ ends_at: 2027-01-01T00:00:00.5Z
 cap: {n: 3, window: 7d}
 rest: {outcome: order, within: 3d, lasts: 14d}
 variants:
-  general: {}
+  general: {blank: true}
   loyalty:
   bundle:
     payload: {headline: Two for one}
@@ -99,7 +99,7 @@ def test_every_field_is_read():
             rest=Rest("order", timedelta(days=3), timedelta(days=14)),
         ),
         variants=(
-            Variant("general"),
+            Variant("general", is_blank=True),
             Variant("loyalty"),
             Variant(
                 "bundle",
@@ -165,7 +165,7 @@ POLICIES = {
 def test_no_field_is_forgotten():
     """Every field differs from its default here, so that a new one fails until it can be written in a file."""
     experiment = load(EVERYTHING)
-    records = [experiment, experiment.brief, experiment.variants[2], experiment.context[4], experiment.plan]
+    records = [experiment, experiment.brief, *experiment.variants, experiment.context[4], experiment.plan]
     records += experiment.metrics  # no metric can have them all
     begin = HERO + "context: {new: flag}\npolicy: "
     policies = [load(f"{begin}{{{kind}: {each}}}").policy for kind, settings in POLICIES.items() for each in settings]

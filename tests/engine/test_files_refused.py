@@ -35,6 +35,8 @@ def complaint(text: str) -> str:
         ("experiment: e\nvariants:\n  a: {}\n  b: {}\n  a: {}\nmetrics: [m]", ["line 5", "`a` is there twice"]),
         ("experiment: e\nvariants: [a, a]\nmetrics: [m]", ["'a' is there 2 times"]),
         ("experiment: e\nvariants: {a: {payload: {x: 1, x: 2}}, b: {}}\nmetrics: [m]", ["line 2", "`x` is there"]),
+        ("experiment: e\nvariants: {a: {blank: 1}, b: {}}\nmetrics: [m]", ["line 2", "`blank` must be true or false"]),
+        ("experiment: e\nvariants: {a: {is_blank: true}, b: {}}\nmetrics: [m]", ["did you mean `blank`?"]),
         ("experiment: e\nvariants: [a, b]\nmetrics: {m: {windw: 1d}}", ["line 3", "did you mean `window`?"]),
         ("experiment: e\nvariants: [a, b]\nmetrics:\n  m:\n    window: 7 days", ["line 5", "`window`", "7d, 12h, 30m"]),
         ("experiment: e\nvariants: [a, b]\nmetrics: {m: {window: [1d]}}", ["a duration such as"]),

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from engine.admission import holdout
 from engine.experiments import ROLLED_BACK, Status
 from engine.explanation import Verdict
 from engine.funnel import Funnel, Layer, LayerRange, Population, RampStep
@@ -99,6 +100,16 @@ def test_nobody_is_in_an_empty_share_and_everybody_in_the_whole(house):
     assert set(reasons(house, "all").values()) == {Reason.DRAWN}
     house.ramp("ramped", ROLLED_BACK)
     assert set(reasons(house, "ramped").values()) == {Reason.OUT_OF_TRAFFIC}
+
+
+def test_who_is_held_out_can_be_asked_of_any_unit(house):
+    shared = Population(holdout=0.125, seed="spring", layers={"checkout": Layer(holdout=0.25)})
+    house.divide(shared)
+    house.run(experiment())
+    gate = holdout(shared, "customer")
+    passes = {unit: gate.passes(Unit("customer", unit), None) for unit in UNITS}
+    assert passes == {unit: reason is not Reason.HOLDOUT for unit, reason in reasons(house).items()}
+    assert holdout(Population(), "customer") is None
 
 
 def test_a_global_holdout_is_the_same_units_in_every_experiment(house):

@@ -64,6 +64,9 @@ def test_what_no_update_allows_is_not_proposed() -> None:
         proposed(HERO)
     with pytest.raises(InvalidRequest, match="brief of 'hero' change nothing that is served: use `armlift apply`"):
         proposed(replace(HERO, brief=Brief("phones want less")))
+    blank = tuple(replace(each, is_blank=each.name == "plain") for each in HERO.variants)
+    with pytest.raises(InvalidRequest, match="variants of 'hero' change nothing that is served"):
+        proposed(replace(HERO, variants=blank))
     with pytest.raises(StaleEtag):
         propose(state(), freezing(), "6", AUTHOR)
 

@@ -139,9 +139,8 @@ def _has_bytes(text: str) -> bool:
 
 
 def _column(cells: Sequence[object]) -> Texts:
-    found = np.empty(len(cells), object)
-    found[:] = cells
-    return found
+    # Cells that are lists stay such, and do not become a further axis.
+    return np.fromiter(cells, object, len(cells))
 
 
 @dataclass(frozen=True, slots=True)

@@ -950,10 +950,13 @@ class Variant(_message.Message):
     PAYLOAD_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     LEVELS_FIELD_NUMBER: _builtins.int
+    IS_BLANK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     payload: _builtins.str
     """What the product shows, as JSON text."""
+    is_blank: _builtins.bool
+    """Whether it shows nothing, so that whoever gets it meets nothing; it is drawn, logged and compared as any other."""
     @_builtins.property
     def features(self) -> _containers.MessageMap[_builtins.str, _value_pb2.Value]:
         """What a policy may know of it."""
@@ -969,10 +972,11 @@ class Variant(_message.Message):
         payload: _builtins.str = ...,
         features: _abc.Mapping[_builtins.str, _value_pb2.Value] | None = ...,
         levels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        is_blank: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "levels", b"levels", "name", b"name", "payload", b"payload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "is_blank", b"is_blank", "levels", b"levels", "name", b"name", "payload", b"payload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -52,6 +52,8 @@ def test_all_experiments_or_those_named_are_written(store, tmp_path):
     assert done.exit_code == 0
     assert str(tmp_path / "out" / "hero" / "report.html") in done.output.replace("\n", "")
     assert (tmp_path / "out" / "other" / "report.json").is_file()
+    assert 'href="attribution/click.html"' in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert (tmp_path / "out" / "attribution" / "click.html").is_file()
     run("hero", "--log", store[0], "--out", tmp_path / "one")
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["csv", "hero", "index.html"]
 

@@ -80,6 +80,16 @@ def test_it_has_the_same_columns(log, source, experiment_id):
     assert source.voided().tolist() == log.store.voided().tolist()
 
 
+def test_it_has_the_same_pages(log, source):
+    assert source.last_seq() == log.store.last_seq()
+    for span in ({"after": 40, "until": 90}, {"after": 90}, {"until": 0}, {"after": 10**6}):
+        for table in exporting.TABLES:
+            expected, found = (each.columns(table, ["seq"], "hero", **span)["seq"] for each in (log.store, source))
+            np.testing.assert_array_equal(expected, found)
+        expected, found = (each.contexts("hero", ["visits"], **span)["visits"] for each in (log.store, source))
+        np.testing.assert_array_equal(expected, found)
+
+
 def test_it_has_the_same_experiments(log, source):
     assert source.states() == log.store.states()
     assert source.history("hero") == log.store.history("hero")

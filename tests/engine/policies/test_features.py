@@ -215,7 +215,10 @@ def test_the_schema_depends_on_what_is_rewarded_and_when():
 
 def test_the_schema_depends_on_nothing_that_a_policy_does_not_see():
     same = replace(
-        EXPERIMENT, experiment_id="other", metrics=(Metric("buy"),), variants=(Variant("a", "1"), Variant("b"))
+        EXPERIMENT,
+        experiment_id="other",
+        metrics=(Metric("buy"),),
+        variants=(Variant("a", "1"), Variant("b", is_blank=True)),
     )
     assert schema(same) == schema(EXPERIMENT)
     assert len(bytes.fromhex(schema(same))) == 16

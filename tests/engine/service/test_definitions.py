@@ -34,6 +34,7 @@ variants = st.builds(
     payload=st.sampled_from(["{}", '{"a": [1, null]}', '"ü"']),
     features=features,
     levels=st.dictionaries(short, short, max_size=2),
+    is_blank=st.booleans(),
 )
 metrics = st.builds(
     Metric,

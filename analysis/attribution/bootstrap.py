@@ -1,0 +1,42 @@
+"""What a rule credits in samples of units: groups of them drawn with replacement, and the credit shared anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from analysis.arrays import Floats, Ints
+from analysis.attribution.credits import Credit
+from analysis.attribution.rules.base import Rule
+from analysis.attribution.sums import JOURNEYS, N_GROUPS, Sums
+
+N_SAMPLES = 400
+"""So many samples are drawn: an end moves by chance by some 5 % of the interval."""
+
+
+def times(n_samples: int, random: np.random.Generator) -> Ints:
+    """Return how often each group of units is in each sample of as many groups, (n_samples, N_GROUPS)."""
+    return random.multinomial(N_GROUPS, np.full(N_GROUPS, 1 / N_GROUPS), n_samples)
+
+
+def samples(credit: Credit, drawn: Ints, random: np.random.Generator) -> Floats:
+    """Return the credit by the rule of a credit in each sample, (n_samples, p, 2), of groups `drawn` so often.
+
+    The error of a rule that samples is added at random, as its own choice of samples is the same in all of these.
+    """
+    p = len(credit.amounts)
+    found = np.array([_credit(credit.rule, *each, p) for each in _totals(credit.sums, drawn)])
+    return np.asarray(found + random.normal(size=found.shape) * credit.sampling_error)
+
+
+def _credit(rule: Rule, keys: Ints, totals: Floats, p: int) -> Floats:
+    occurs = totals[:, JOURNEYS] > 0
+    return rule.credit(keys[occurs], totals[occurs], p)
+
+
+def _totals(sums: Sums, drawn: Ints) -> Iterator[tuple[Ints, Floats]]:
+    """Yield the keys and the sums of all journeys in each sample."""
+    columns = [sums.by_group(column) for column in range(sums.columns.shape[1])]
+    for each in drawn:
+        yield sums.keys, np.stack([each @ column for column in columns], axis=1)

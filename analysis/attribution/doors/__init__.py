@@ -1,0 +1,1 @@
+"""Doors through which journeys come in that are in no log of ours."""
