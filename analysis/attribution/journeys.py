@@ -102,6 +102,11 @@ class Journeys:
         return len(self.conversions)
 
     @property
+    def pays(self) -> Flags:
+        """Which journeys brought anything, (n,)."""
+        return np.asarray((self.conversions != 0) | (self.value != 0))
+
+    @property
     def lengths(self) -> Ints:
         """How many touches each journey has, (n,)."""
         return np.diff(self.starts)

@@ -8,6 +8,7 @@ sums is that of the units': a standard error found by it is off by 1 / sqrt(2 * 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +26,8 @@ JOURNEYS, CONVERSIONS, VALUE = range(3)
 """The columns of sums."""
 
 _SEED = 0x6172_6D6C_6966_7407
+_TABLE = 1 << 22
+"""So many keys, or pairs of key and group, are counted in a table, which is quicker than sorting them."""
 
 
 def groups(unit: Ints) -> Ints:
@@ -51,9 +54,11 @@ class Sums:
         >>> found.keys.tolist(), found.totals.tolist()
         ([7, 8], [[2.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
         """
-        size = np.ones(len(journey)) if share is None else share
-        won, value = journeys.conversions[journey], journeys.value[journey]
-        return cls._summed(key, groups(journeys.unit)[journey], np.stack([size, size * won, size * value], axis=1))
+        # Few journeys bring anything: the others need not be gone through for what they brought.
+        paid = np.flatnonzero(journeys.pays[journey])
+        of, size = journey[paid], 1.0 if share is None else share[paid]
+        brought = [size * column[of] for column in (journeys.conversions, journeys.value)]
+        return cls._summed(key, groups(journeys.unit)[journey], share, paid, brought)
 
     @classmethod
     def nothing(cls) -> Sums:
@@ -61,15 +66,24 @@ class Sums:
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3)))
 
     @classmethod
-    def _summed(cls, key: Ints, group: Ints, columns: Floats) -> Sums:
-        keys = distinct(key)
-        pair, there = renumbered(np.searchsorted(keys, key) * N_GROUPS + group, len(keys) * N_GROUPS)
-        added = [np.bincount(pair, column, len(there)) for column in columns.T]
-        return cls(keys[there // N_GROUPS], there % N_GROUPS, np.stack(added, axis=1))
+    def _summed(
+        cls, key: Ints, group: Ints, share: Floats | None, paid: Ints | slice, brought: Sequence[Floats]
+    ) -> Sums:
+        """Return the sums of shares (s,), each 1 where there are none, and of what some of them that `paid` brought."""
+        keys, place = _numbered(key)
+        pair, n = place * N_GROUPS + group, len(keys) * N_GROUPS
+        pairs = np.arange(n) if n <= _TABLE else distinct(pair)
+        place = pair if n <= _TABLE else np.searchsorted(pairs, pair)
+        counted = np.bincount(place, share, len(pairs))
+        there = np.flatnonzero(counted)
+        columns = [counted, *(np.bincount(place[paid], column, len(pairs)) for column in brought)]
+        table = np.stack([column[there] for column in columns], axis=1).astype(np.float64, copy=False)
+        return cls(keys[pairs[there] // N_GROUPS], pairs[there] % N_GROUPS, table)
 
     def __add__(self, other: Sums) -> Sums:
         key, group = np.concatenate([self.key, other.key]), np.concatenate([self.group, other.group])
-        return self._summed(key, group, np.concatenate([self.columns, other.columns]))
+        share, *brought = np.concatenate([self.columns, other.columns]).T
+        return self._summed(key, group, share, slice(None), brought)
 
     @cached_property
     def keys(self) -> Ints:
@@ -79,11 +93,24 @@ class Sums:
     @cached_property
     def totals(self) -> Floats:
         """The sums over all groups, (k, 3)."""
-        place = np.searchsorted(self.keys, self.key)
-        return np.stack([np.bincount(place, column, len(self.keys)) for column in self.columns.T], axis=1)
+        return np.stack([np.bincount(self._place, column, len(self.keys)) for column in self.columns.T], axis=1)
 
     def by_group(self, column: int) -> sparse.csr_array:
         """Return a column by group and key, (N_GROUPS, k)."""
-        place = np.searchsorted(self.keys, self.key)
         shape = N_GROUPS, len(self.keys)
-        return sparse.csr_array((self.columns[:, column], (self.group, place)), shape=shape)
+        return sparse.csr_array((self.columns[:, column], (self.group, self._place)), shape=shape)
+
+    @cached_property
+    def _place(self) -> Ints:
+        """The place of each pair's key among the keys, (t,)."""
+        return np.searchsorted(self.keys, self.key)
+
+
+def _numbered(key: Ints) -> tuple[Ints, Ints]:
+    """Return the different keys, ascending, and the place of each key (n,) among them."""
+    n_codes = int(key.max(initial=-1)) + 1
+    if n_codes <= _TABLE:
+        place, keys = renumbered(key, n_codes)
+        return keys, place
+    keys = distinct(key)
+    return keys, np.searchsorted(keys, key)

@@ -77,6 +77,14 @@ class Rule(Described, Protocol):
 class ByTouch(Described, Protocol):
     """What rules have in common that share each journey among its touches: their sums are the credit."""
 
+    def shares(self, journeys: Journeys) -> Floats:
+        """Return the share of each touch in what its journey brought, (m,); those of a journey add up to 1."""
+
+    def sums(self, journeys: Journeys) -> Sums:
+        """Return the sums of shares of the journeys that brought anything."""
+        paid = journeys.chosen(journeys.pays)
+        return Sums.of(paid, paid.journey, paid.touchpoint, self.shares(paid))
+
     def credit(self, keys: Ints, totals: Floats, n_touchpoints: int) -> Floats:
         """Return the sums of each touchpoint's shares, (p, 2)."""
         credit = np.zeros((n_touchpoints, 2))

@@ -27,9 +27,6 @@ from analysis.attribution.sums import JOURNEYS
 MAX_ORDER = 3
 """A state holds up to so many touches."""
 
-_BITS = 15
-"""A touch takes so many bits of a key, which holds up to MAX_ORDER + 1 of them in 64."""
-
 _FEW = 1 << 7
 """Up to so many states it is quicker to invert them all at once."""
 
@@ -43,15 +40,13 @@ def keys_of(journeys: Journeys, order: int) -> tuple[Ints, Ints]:
 
     A key is the state that is left, the last up to `order` touches, and what comes next: a touch, or 0 for the end.
     """
-    touch, step = journeys.touchpoint + 1, journeys.step
-    state = np.zeros(len(touch), np.int64)
-    for back in range(order, 0, -1):
-        before = np.zeros(len(touch), np.int64)
-        before[back:] = touch[:-back]
-        before[step < back] = 0
-        state = state << _BITS | before
-    onward = state << _BITS | touch
-    end = _state_after(onward[journeys.starts[1:] - 1], order) << _BITS
+    touch, bits = journeys.touchpoint + 1, _bits(len(journeys.touchpoints))
+    state, before = np.zeros(len(touch), np.int64), touch
+    for back in range(order):
+        before = _one_before(before, journeys.starts[:-1])
+        state |= before << bits * back
+    onward = state << bits | touch
+    end = _state_after(onward[journeys.starts[1:] - 1], order, bits) << bits
     return np.concatenate([journeys.journey, np.arange(len(journeys))]), np.concatenate([onward, end])
 
 
@@ -72,17 +67,18 @@ class Chain:
     last: Ints
 
     @classmethod
-    def of(cls, keys: Ints, totals: Floats, order: int) -> Chain:
+    def of(cls, keys: Ints, totals: Floats, order: int, n_touchpoints: int) -> Chain:
         """Return the chain of steps by their keys (k,), ascending, at least one; `totals` (k, 3) are their sums."""
-        left = keys >> _BITS
+        bits = _bits(n_touchpoints)
+        left = keys >> bits
         states = distinct(left)
-        source, is_end = np.searchsorted(states, left), _touch(keys) == 0
-        target = np.where(is_end, len(states), np.searchsorted(states, _state_after(keys, order)))
+        source, is_end = np.searchsorted(states, left), _touch(keys, bits) == 0
+        target = np.where(is_end, len(states), np.searchsorted(states, _state_after(keys, order, bits)))
         paid = np.zeros((len(states), 2))
         paid[source[is_end]] = totals[is_end][:, COUNT_AND_VALUE]
         n = totals[:, JOURNEYS]
         times_left = np.bincount(source, n, len(states)).astype(np.float64, copy=False)
-        return cls(source, target, n, times_left, paid, _touch(states) - 1)
+        return cls(source, target, n, times_left, paid, _touch(states, bits) - 1)
 
     @property
     def is_end(self) -> Flags:
@@ -208,11 +204,24 @@ def solved(system: sparse.csr_array, right: Floats) -> Floats:
     return np.asarray(splu(system.tocsc()).solve(right))
 
 
-def _touch(keys: Ints) -> Ints:
+def _bits(n_touchpoints: int) -> int:
+    """Return how many bits of a key a touch takes: no more than needed, so that keys can be counted in a table."""
+    return n_touchpoints.bit_length()
+
+
+def _one_before(touch: Ints, starts: Ints) -> Ints:
+    """Return what stands one place before, (m,), and 0 where a journey starts."""
+    before = np.empty_like(touch)
+    before[1:] = touch[:-1]
+    before[starts] = 0
+    return before
+
+
+def _touch(keys: Ints, bits: int) -> Ints:
     """Return the last touch of states, or what comes next of steps: from 1 on, 0 where there is none."""
-    return keys & ((1 << _BITS) - 1)
+    return keys & ((1 << bits) - 1)
 
 
-def _state_after(keys: Ints, order: int) -> Ints:
+def _state_after(keys: Ints, order: int, bits: int) -> Ints:
     """Return the states that steps lead to: what was left, with the next touch, and without the oldest beyond order."""
-    return keys & ((1 << _BITS * order) - 1)
+    return keys & ((1 << bits * order) - 1)

@@ -65,7 +65,7 @@ class Markov(Described):
         """Return the conversions and the value that each touchpoint is credited with, (p, 2)."""
         if not len(keys):
             return np.zeros((n_touchpoints, 2))
-        chain = Chain.of(keys, totals, self.order)
+        chain = Chain.of(keys, totals, self.order, n_touchpoints)
         lost = _lost(chain, n_touchpoints)
         return np.asarray(_shares(lost[:, _sharing(chain, lost)]) * chain.paid.sum(axis=0))
 
@@ -73,7 +73,7 @@ class Markov(Described):
         """Return what each group of units adds to the credit at the margin, (N_GROUPS, p, 2)."""
         if not len(sums.keys):
             return np.zeros((N_GROUPS, n_touchpoints, 2))
-        chain = Chain.of(sums.keys, sums.totals, self.order)
+        chain = Chain.of(sums.keys, sums.totals, self.order, n_touchpoints)
         lost = _lost(chain, n_touchpoints)
         by = _sharing(chain, lost)
         groups = _Groups.of(chain, sums)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, Ints
 from analysis.attribution.journeys import Journeys
 from analysis.attribution.rules.base import ByTouch
-from analysis.attribution.sums import Sums
 from analysis.texts import Text, share, text
 from engine.errors import InvalidRequest
 
@@ -23,10 +22,9 @@ class First(ByTouch):
 
     name = "first"
 
-    def sums(self, journeys: Journeys) -> Sums:
-        """Return the sums of the first touches."""
-        first = journeys.starts[:-1]
-        return Sums.of(journeys, np.arange(len(journeys)), journeys.touchpoint[first])
+    def shares(self, journeys: Journeys) -> Floats:
+        """Return 1 for the first touches, (m,)."""
+        return _at(journeys, journeys.starts[:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +33,9 @@ class Last(ByTouch):
 
     name = "last"
 
-    def sums(self, journeys: Journeys) -> Sums:
-        """Return the sums of the last touches."""
-        last = journeys.starts[1:] - 1
-        return Sums.of(journeys, np.arange(len(journeys)), journeys.touchpoint[last])
+    def shares(self, journeys: Journeys) -> Floats:
+        """Return 1 for the last touches, (m,)."""
+        return _at(journeys, journeys.starts[1:] - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +77,14 @@ class LastNonDirect(ByTouch):
     def _is_usual(self) -> bool:
         return self.direct == DIRECT
 
-    def sums(self, journeys: Journeys) -> Sums:
-        """Return the sums of the last touches that are not direct."""
+    def shares(self, journeys: Journeys) -> Floats:
+        """Return 1 for the last touches that are not direct, (m,)."""
         # Names of ours are never direct; they cannot be looked up in a set.
         is_direct = np.array([isinstance(name, str) and name in self.direct for name in journeys.touchpoints], np.bool_)
         place = np.arange(len(journeys.touchpoint))
         last = journeys.starts[1:] - 1
         found = np.maximum.reduceat(np.where(is_direct[journeys.touchpoint], -1, place), journeys.starts[:-1])
-        chosen = np.where(found < 0, last, found)
-        return Sums.of(journeys, np.arange(len(journeys)), journeys.touchpoint[chosen])
+        return _at(journeys, np.where(found < 0, last, found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +93,9 @@ class Linear(ByTouch):
 
     name = "linear"
 
-    def sums(self, journeys: Journeys) -> Sums:
-        """Return the sums of equal shares."""
-        return Sums.of(journeys, journeys.journey, journeys.touchpoint, 1 / _lengths(journeys))
+    def shares(self, journeys: Journeys) -> Floats:
+        """Return equal shares, (m,)."""
+        return 1 / _lengths(journeys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +143,8 @@ class Position(ByTouch):
     def _is_usual(self) -> bool:
         return self == Position()
 
-    def sums(self, journeys: Journeys) -> Sums:
-        """Return the sums of shares by position."""
-        return Sums.of(journeys, journeys.journey, journeys.touchpoint, self._shares(journeys))
-
-    def _shares(self, journeys: Journeys) -> Floats:
-        """Return the share of each touch in its journey, (m,)."""
+    def shares(self, journeys: Journeys) -> Floats:
+        """Return shares by position, (m,)."""
         n = _lengths(journeys)
         ends = self.first + self.last
         of_two = self.first / ends if ends else 0.5
@@ -162,6 +154,13 @@ class Position(ByTouch):
         found[last] = np.where(n[last] == 2, 1 - of_two, self.last)
         found[n == 1] = 1
         return found
+
+
+def _at(journeys: Journeys, touch: Ints) -> Floats:
+    """Return 1 for some touches, (m,), and 0 for all others."""
+    shares = np.zeros(len(journeys.touchpoint))
+    shares[touch] = 1
+    return shares
 
 
 def _lengths(journeys: Journeys) -> Floats:

@@ -10,7 +10,6 @@ import numpy as np
 from analysis.arrays import Floats
 from analysis.attribution.journeys import Journeys
 from analysis.attribution.rules.base import ByTouch
-from analysis.attribution.sums import Sums
 from analysis.texts import Text, duration, text
 from engine.errors import InvalidRequest
 
@@ -59,8 +58,8 @@ class TimeDecay(ByTouch):
     def _is_usual(self) -> bool:
         return self.half_life == HALF_LIFE
 
-    def sums(self, journeys: Journeys) -> Sums:
-        """Return the sums of shares by age.
+    def shares(self, journeys: Journeys) -> Floats:
+        """Return shares by age, (m,).
 
         Raises:
             InvalidRequest: the journeys do not say how old their touches are.
@@ -70,12 +69,8 @@ class TimeDecay(ByTouch):
                 "time_decay needs the age of each touch, and these journeys have no times: "
                 "give the touches' times, or leave time_decay out"
             )
-        return Sums.of(journeys, journeys.journey, journeys.touchpoint, self._shares(journeys, journeys.age_s))
-
-    def _shares(self, journeys: Journeys, age_s: Floats) -> Floats:
-        """Return the share of each touch in its journey, (m,)."""
         first, n = journeys.starts[:-1], journeys.lengths
         # Counted from the youngest touch, whose weight is 1: however old all are, not all weights vanish.
-        older = age_s - np.repeat(np.minimum.reduceat(age_s, first), n)
+        older = journeys.age_s - np.repeat(np.minimum.reduceat(journeys.age_s, first), n)
         weight = np.exp2(-older / self.half_life.total_seconds())
         return np.asarray(weight / np.repeat(np.add.reduceat(weight, first), n))

@@ -88,7 +88,7 @@ def test_without_a_touchpoint_of_every_journey_nothing_is_left(order):
     journeys = Journeys.of([["b", "a"], ["a"], ["b", "a"], ["a"]], [1, 1, 0, 0])
     np.testing.assert_allclose(credit(Markov(order), journeys)[:, 0], [2 / 3, 4 / 3], rtol=1e-12)
     sums = Markov(order).sums(journeys)
-    chain = Chain.of(sums.keys, sums.totals, order)
+    chain = Chain.of(sums.keys, sums.totals, order, len(journeys.touchpoints))
     np.testing.assert_allclose(chain.brings(chain.last == 1), 0, atol=1e-15)
 
 
@@ -151,7 +151,7 @@ def test_credit_is_what_walking_the_chain_finds(order, walks):
 def test_many_states_are_solved_as_few_are():
     journeys = long_journeys(5, 600, 6)
     sums = Markov(3).sums(journeys)
-    chain = Chain.of(sums.keys, sums.totals, 3)
+    chain = Chain.of(sums.keys, sums.totals, 3, len(journeys.touchpoints))
     whole = np.eye(len(chain.last)) - chain.steps.toarray()
     assert isinstance(chain.solver, Sparse)
     for touchpoint in (0, 5):
