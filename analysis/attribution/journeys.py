@@ -8,7 +8,7 @@ from enum import Enum
 
 import numpy as np
 
-from analysis.arrays import Flags, Floats, Ints
+from analysis.arrays import Flags, Floats, Ints, distinct
 from analysis.texts import Name, text
 
 
@@ -121,6 +121,20 @@ class Journeys:
         """Which touch of its journey each touch is, from 0 on, (m,)."""
         return np.arange(len(self.touchpoint)) - np.repeat(self.starts[:-1], self.lengths)
 
+    @property
+    def met_by_all(self) -> Flags:
+        """Which touchpoints every journey has that has any, (p,).
+
+        >>> Journeys.of([["a", "b"], [], ["b", "a", "b"], ["c", "b"]], [1, 1, 0, 1]).met_by_all.tolist()
+        [False, True, False]
+        """
+        found = np.zeros(len(self.touchpoints), np.bool_)
+        starts = self.starts[:-1][self.lengths > 0]
+        # What all have, the first has.
+        for place in distinct(self.touchpoint[: self.lengths[self.lengths > 0][:1].sum()]).tolist():
+            found[place] = np.logical_or.reduceat(self.touchpoint == place, starts).all()
+        return found
+
     def chosen(self, which: Flags) -> Journeys:
         """Return some of the journeys (n,), in their order."""
         kept = np.repeat(which, self.lengths)
@@ -184,15 +198,27 @@ def taken(starts: Ints, places: Ints) -> tuple[Ints, Ints]:
     return np.concatenate([[0], ends]), np.arange(len(shift)) + shift
 
 
-def told_apart(touchpoints: Sequence[Name], n_touches: Ints) -> tuple[tuple[Name, ...], Ints]:
-    """Return the touchpoints that are told apart, in their order, and the place among them of each of all (p,).
+@dataclass(frozen=True, slots=True, eq=False)
+class Apart:
+    """The touchpoints that are told apart: the place among their `names` of each of all, `place` (p,).
+
+    `n_rare` touches are among the others as their touchpoints have so few.
+    """
+
+    names: tuple[Name, ...]
+    place: Ints
+    n_rare: int
+
+
+def told_apart(touchpoints: Sequence[Name], n_touches: Ints) -> Apart:
+    """Return which touchpoints are told apart, in their order.
 
     Where there are more than MAX_TOUCHPOINTS, those with the fewest touches (p,) are one, OTHERS, which is the last;
     of those with as many, the ones that are named first stay.
 
-    >>> names, place = told_apart([str(number) for number in range(50)], np.arange(50))
-    >>> len(names), str(names[0]), str(names[-1]), place[[9, 10, 49]].tolist()
-    (41, '10', 'others', [40, 0, 39])
+    >>> apart = told_apart([str(number) for number in range(50)], np.arange(50))
+    >>> len(apart.names), str(apart.names[0]), str(apart.names[-1]), apart.place[[9, 10, 49]].tolist(), apart.n_rare
+    (41, '10', 'others', [40, 0, 39], 45)
     """
     is_own = np.array([name != OTHERS for name in touchpoints], np.bool_)
     ranked = np.argsort(np.where(is_own, -n_touches, 1), kind="stable")
@@ -200,4 +226,5 @@ def told_apart(touchpoints: Sequence[Name], n_touches: Ints) -> tuple[tuple[Name
     place = np.full(len(touchpoints), len(kept))
     place[kept] = np.arange(len(kept))
     names = tuple(touchpoints[each] for each in kept)
-    return (names if len(kept) == len(touchpoints) else (*names, OTHERS)), place
+    n_rare = int(n_touches[is_own & (place == len(kept))].sum())
+    return Apart(names if len(kept) == len(touchpoints) else (*names, OTHERS), place, n_rare)

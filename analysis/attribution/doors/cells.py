@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -34,13 +35,31 @@ def check(source: Source, wanted: Iterable[str]) -> None:
             raise InvalidRequest(f"the table must have one column {name!r}: its columns are {there}")
 
 
-def channels(cells: Texts) -> list[str | None]:
-    """Return names without the blanks around them, None where there is none.
+def coded(cells: Texts) -> tuple[Ints, list[str | None]]:
+    """Return the place of each cell (n,) among the different ones, and these as texts, None where there is none.
 
-    >>> channels(np.array([" email", "", None, 7.0], object))
-    ['email', None, None, '7']
+    >>> place, texts = coded(np.array(["b", "a", None, "b", 7.0], object))
+    >>> place.tolist(), texts
+    ([0, 1, 2, 0, 3], ['b', 'a', None, '7'])
     """
-    return [(word and word.strip()) or None for word in words(cells)]
+    values: list[Any] = cells.tolist()
+    # Most cells are like others, which are read once.
+    try:
+        known = dict.fromkeys(values)
+    except TypeError:  # as lists are, which have no hash
+        values = words(cells)
+        known = dict.fromkeys(values)
+    place = dict(zip(known, range(len(known)), strict=True))
+    return np.fromiter(map(place.__getitem__, values), np.int64, len(values)), words(np.fromiter(known, object))
+
+
+def named(text: str | None) -> str | None:
+    """Return a name without the blanks around it, None where nothing is left.
+
+    >>> named(" email "), named("  "), named(None)
+    ('email', None, None)
+    """
+    return (text and text.strip()) or None
 
 
 def path(cell: object, separator: str) -> Sequence[object]:
@@ -96,12 +115,9 @@ def times(cells: Texts) -> Ints:
     >>> times(np.array([1.5, "1970-01-01", datetime(1970, 1, 1, 0, 0, 2), None], object)).tolist()
     [1500000, 0, 2000000, -9223372036854775808]
     """
-    found = np.empty(len(cells), np.int64)
-    # Most tables have times without a zone, which numpy reads many times as fast as they are compared one by one.
-    is_plain = np.array([isinstance(cell, datetime) and cell.tzinfo is None for cell in cells.tolist()], np.bool_)
-    found[is_plain] = cells[is_plain].astype("datetime64[us]").astype(np.int64)
-    found[~is_plain] = [_time(cell) for cell in cells[~is_plain].tolist()]
-    return found
+    if cells.dtype.kind == "M":
+        return np.asarray(cells.astype(np.int64))
+    return np.array([_time(cell) for cell in cells.tolist()], np.int64)
 
 
 def _time(cell: object) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.arrays import Flags, Ints
-from analysis.attribution.journeys import MAX_TOUCHPOINTS, NO_CHANNEL, OTHERS, Journeys, told_apart
+from analysis.arrays import Flags, Ints, Texts
+from analysis.attribution.doors.cells import coded, named
+from analysis.attribution.journeys import NO_CHANNEL, OTHERS, Journeys, told_apart
 from analysis.attribution.noted import Noted, Notes
 from analysis.ope.doors.rows import Coding
 from analysis.texts import Name
@@ -25,12 +26,13 @@ class Names:
     def declared(cls, channels: Sequence[str]) -> Names:
         """Return numbers for declared channels, in their order."""
         coding = Coding()
-        coding.of(channels)
+        coding.of(map(named, channels))
         return cls(len(coding.codes), coding)
 
-    def of(self, channels: Iterable[str | None]) -> Ints:
-        """Return the numbers of channels, (n,)."""
-        return self.coding.of(channels) + 1
+    def of(self, cells: Texts) -> Ints:
+        """Return the numbers of the channels that cells name, (n,)."""
+        place, texts = coded(cells)
+        return (self.coding.of(map(named, texts)) + 1)[place]
 
     @property
     def all(self) -> tuple[Name, ...]:
@@ -40,11 +42,10 @@ class Names:
     def told_apart(self, journeys: Journeys, notes: Notes) -> Journeys:
         """Return journeys among `all` as ones among the touchpoints that are told apart: others are one, and noted."""
         known = self._known(journeys, notes)
-        n_touches = np.bincount(known.touchpoint, minlength=len(known.touchpoints))
-        touchpoints, place = told_apart(known.touchpoints, n_touches)
-        is_rare = (place == MAX_TOUCHPOINTS) & np.array([name != OTHERS for name in known.touchpoints], np.bool_)
-        notes[Noted.RARE] += int(n_touches[is_rare].sum())
-        return known.among(touchpoints, place)
+        apart = told_apart(known.touchpoints, np.bincount(known.touchpoint, minlength=len(known.touchpoints)))
+        found = known.among(apart.names, apart.place)
+        notes.update({Noted.RARE_CHANNELS: apart.n_rare, Noted.EVERYWHERE: int(found.met_by_all.sum())})
+        return found
 
     def _known(self, journeys: Journeys, notes: Notes) -> Journeys:
         """Return journeys among the known channels; then none, and the others, where there are such touches."""

@@ -12,7 +12,7 @@ from analysis.attribution.doors import cells
 from analysis.attribution.doors.reading import Reading, Taken
 from analysis.attribution.journeys import Journeys
 from analysis.attribution.noted import Noted
-from analysis.ope.doors.chunks import Chunk, numbers, words
+from analysis.ope.doors.chunks import Chunk, numbers
 from engine.errors import InvalidRequest
 
 _MOST_JOURNEYS = 100_000_000
@@ -77,15 +77,15 @@ class Paths:
         """Return the path of each row as a journey of which nothing is known but the unit."""
         found = [cells.path(cell, self.separator) for cell in chunk.columns[self.path].tolist()]
         names = [name for each in found for name in each]
-        units = words(chunk.columns[self.unit]) if self.unit else [""] * len(chunk)
         nothing = np.zeros(len(chunk))
+        unit = self.reading.units_of(chunk.columns[self.unit])[0] if self.unit else np.zeros(len(chunk), np.int64)
         return Journeys(
             (),
             np.cumsum([0, *map(len, found)]),
-            self.reading.names.of(cells.channels(np.fromiter(names, object, len(names)))),
+            self.reading.names.of(np.fromiter(names, object, len(names))),
             nothing,
             nothing,
-            self.reading.units.of(units),
+            unit,
         )
 
     def _values(self, chunk: Chunk, converted: Ints) -> Floats:

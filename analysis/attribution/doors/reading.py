@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from analysis.arrays import Flags, Ints, Texts
 from analysis.attribution.doors import cells
 from analysis.attribution.doors.names import Names
 from analysis.attribution.journeys import Journeys
@@ -52,6 +55,14 @@ class Reading:
         columns = [name for name in wanted if name]
         cells.check(source, columns)
         return source.chunks(columns, _BLOCK, self.left_out)
+
+    def units_of(self, column: Texts) -> tuple[Ints, Flags]:
+        """Return the units that cells name (n,), and which name one, (n,): of the others each is a unit of its own."""
+        place, texts = cells.coded(column)
+        is_named = np.array([each is not None for each in texts], np.bool_)[place]
+        unit = self.units.of(texts)[place]
+        unit[~is_named] = self.units.of([None] * int((~is_named).sum()))
+        return unit, is_named
 
     def taken(self, journeys: Journeys) -> Taken:
         """Return journeys among the names that are told apart.

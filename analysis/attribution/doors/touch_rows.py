@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from analysis.attribution.doors import cells
 from analysis.attribution.doors.reading import Reading, Taken
 from analysis.attribution.events import CONVERSION, Events, Windows
 from analysis.attribution.noted import Noted
-from analysis.ope.doors.chunks import Chunk, numbers, words
+from analysis.ope.doors.chunks import Chunk, numbers
 
 _NO_EVENTS = Events(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 
@@ -42,21 +41,18 @@ class Touches:
 
     def _blocks(self, chunk: Chunk) -> tuple[Events, Events]:
         """Return the touches and the conversions of some rows."""
-        units, at = words(chunk.columns[self.unit]), cells.times(chunk.columns[self.at])
-        converted, name = cells.flags(chunk, self.converted), self._names(chunk)
+        (unit, has_unit), at = self.reading.units_of(chunk.columns[self.unit]), cells.times(chunk.columns[self.at])
+        converted, name = cells.flags(chunk, self.converted), self.reading.names.of(chunk.columns[self.channel])
         value = numbers(chunk.columns[self.value]) if self.value else np.ones(len(chunk))
         is_met = ~converted | ((name > 0) & ~(value < 0))
-        is_known = self._known(units, at)
-        events = Events(self.reading.units.of(units), at, name, value)
+        is_known = self._known(has_unit, at)
+        events = Events(unit, at, name, value)
         did = replace(events, touchpoint=np.full(len(chunk), CONVERSION))
         return events[is_known & is_met], did[is_known & converted]
 
-    def _names(self, chunk: Chunk) -> Ints:
-        return self.reading.names.of(cells.channels(chunk.columns[self.channel]))
-
-    def _known(self, units: Sequence[str | None], at: Ints) -> Flags:
+    def _known(self, has_unit: Flags, at: Ints) -> Flags:
         """Return which rows have a unit and a time, (n,)."""
-        has_unit, has_time = np.array([unit is not None for unit in units], np.bool_), at != cells.NEVER
+        has_time = at != cells.NEVER
         self.reading.notes[Noted.NO_UNIT] += int((~has_unit).sum())
         self.reading.notes[Noted.NO_TIME] += int((has_unit & ~has_time).sum())
         return np.asarray(has_unit & has_time)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from analysis.arrays import Ints
-from analysis.attribution.journeys import MAX_TOUCHPOINTS, NO_CHANNEL, OTHERS, By
+from analysis.attribution.journeys import NO_CHANNEL, OTHERS, By, told_apart
+from analysis.attribution.noted import Noted, Notes
 from analysis.texts import Name
 
 
@@ -38,16 +39,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Touchpoints:
-    """The touchpoints that are told apart, the most touched first, and the one for all `others` last, if need be.
+    """The touchpoints that are told apart, the most touched first, and the one for all others last, if need be.
 
-    `place` (n_codes,) is where each answer's is among the `names`. `n_unnamed` touches name no channel, and `n_others`
-    are of the others.
+    `place` (n_codes,) is where each answer's is among the `names`. What is noted are touches without a touchpoint of
+    their own.
     """
 
     names: tuple[Name, ...]
     place: Ints
-    n_unnamed: int
-    n_others: int
+    notes: Notes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,22 +69,27 @@ class Answers:
         found, n = np.unique(codes, return_counts=True)
         self.n_touches.update(dict(zip(found.tolist(), n.tolist(), strict=True)))
 
-    def touchpoints(self, by: By) -> Touchpoints:
-        """Return the touchpoints that are told apart; of equally many touches by name."""
-        wanted = [answer.touchpoint(by) for answer in self.codes]
-        n: Counter[str] = Counter()
-        for code, name in enumerate(wanted):
+    def n_of(self, experiments: Collection[str]) -> int:
+        """Return how many touches are of some experiments."""
+        return sum(self.n_touches[code] for answer, code in self.codes.items() if answer.experiment_id in experiments)
+
+    def touchpoints(self, by: By, channels: Collection[str] = ()) -> Touchpoints:
+        """Return the touchpoints that are told apart; of equally many touches by name.
+
+        Where `channels` are given, all others are among the others.
+        """
+        of = [_name(answer.touchpoint(by), channels if by is By.CHANNEL else ()) for answer in self.codes]
+        n: Counter[Name] = Counter()
+        for code, name in enumerate(of):
             n[name] += self.n_touches[code]
-        ranked = sorted(n, key=lambda name: (-n[name], name))
-        rank = {name: min(place, MAX_TOUCHPOINTS) for place, name in enumerate(ranked)}
-        return Touchpoints(
-            _names(ranked),
-            np.array([rank[name] for name in wanted], np.int64),
-            n[""],
-            sum(n[name] for name in ranked[MAX_TOUCHPOINTS:]),
-        )
+        ranked = sorted(n, key=lambda name: (-n[name], str(name)))
+        apart = told_apart(ranked, np.array([n[name] for name in ranked], np.int64))
+        place = dict(zip(ranked, apart.place.tolist(), strict=True))
+        notes = {Noted.NO_CHANNEL: n[NO_CHANNEL], Noted.UNKNOWN: n[OTHERS], Noted(f"rare_{by.value}"): apart.n_rare}
+        return Touchpoints(apart.names, np.array([place[name] for name in of], np.int64), +Notes(notes))
 
 
-def _names(ranked: Sequence[str]) -> tuple[Name, ...]:
-    names = tuple(name or NO_CHANNEL for name in ranked[:MAX_TOUCHPOINTS])
-    return (*names, OTHERS) if len(ranked) > MAX_TOUCHPOINTS else names
+def _name(touchpoint: str, known: Collection[str]) -> Name:
+    if not touchpoint:
+        return NO_CHANNEL
+    return OTHERS if known and touchpoint not in known else touchpoint

@@ -46,6 +46,12 @@ class Asked:
         """Those of the chosen experiments whose touches are at the first report of the answer."""
         return frozenset(each for each in self.chosen if self.known[each].exposure is ExposureRule.REPORTED)
 
+    @property
+    def of_other_units(self) -> frozenset[str]:
+        """Those of the chosen experiments whose units have another type than any that the outcome is declared for."""
+        types = {each.unit for each in self.known.values() if self.outcome in each.outcomes}
+        return frozenset(each for each in self.chosen if types and self.known[each].unit not in types)
+
     def declares_channel(self, experiment_id: str) -> bool:
         """Whether the context of the experiment may name a channel."""
         declared = self.known[experiment_id].context

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.arrays import LARGEST, Flags, Floats, Ints, places
+from analysis.attribution.incremental.identities import Identities
 from analysis.attribution.stores.answers import Answers
 from analysis.attribution.stores.asked import Asked
 from analysis.attribution.stores.labelling import Labelling
+from analysis.attribution.stores.logins import identities
 from analysis.attribution.stores.paging import Page, Paging
 from analysis.attribution.stores.spilling import Rows, Spill
 from analysis.document import Count
@@ -37,6 +39,7 @@ _NEVER = np.iinfo(np.int64).max
 _SEED = 0x6172_6D6C_6966_7408
 
 _WORDS = {
+    "other_unit": text("attribution.reading.other_unit"),
     "qa": text("attribution.reading.qa"),
     "blank": text("attribution.reading.blank"),
     "unexposed": text("attribution.reading.unexposed"),
@@ -59,6 +62,7 @@ class Gathered:
 
     touches: Spill
     conversions: Spill
+    who: Identities
     answers: Answers = field(default_factory=Answers)
     counts: Counter[str] = field(default_factory=Counter)
     first: int = _NEVER
@@ -75,11 +79,13 @@ class Gathered:
             return
         self.answers.count(code)
         self.first, self.last = min(self.first, int(at.min())), max(self.last, int(at.max()))
+        unit = self.who.of(unit)
         self.touches.put(buckets(unit, self.touches.n_parts, _SEED), unit=unit, at=at, code=code)
 
     def add_conversions(self, unit: Ints, at: Ints, value: Floats) -> None:
         """Keep conversions, (n,) each."""
         if len(unit):
+            unit = self.who.of(unit)
             self.conversions.put(buckets(unit, self.conversions.n_parts, _SEED), unit=unit, at=at, value=value)
 
     def close(self) -> None:
@@ -95,7 +101,7 @@ def gathered(log: Paging, asked: Asked, n_parts: int) -> Gathered:
         InvalidRequest: no experiment declares the outcome, and the log has none.
     """
     with ExitStack() as stack:
-        found = Gathered(Spill(_TOUCH, n_parts), Spill(_CONVERSION, n_parts))
+        found = Gathered(Spill(_TOUCH, n_parts), Spill(_CONVERSION, n_parts), identities(log))
         stack.callback(found.close)
         _Gathering(log, asked, found).run()
         stack.pop_all()
@@ -118,6 +124,7 @@ class _Gathering:
                 self._read_reports(page, reports)
             for number, page in enumerate(pages):
                 self._read_answers(page, reports.part(number), claims.part(number))
+        self.found.counts["other_unit"] = self.found.answers.n_of(self.asked.of_other_units)
 
     def _read_outcomes(self, claims: Spill) -> None:
         seen: set[str] = set()

@@ -48,7 +48,7 @@ class Labelling:
         """Return the channel of each row, (n,): as its context names it, else its experiment's brief."""
         known = self._asked.known
         words: dict[str, int] = {}
-        briefs = [known[each].brief.channel if each in known else "" for each in of.words]
+        briefs = [known[each].brief.channel.strip() if each in known else "" for each in of.words]
         channel = of.looked_up([*(words.setdefault(word, len(words)) for word in briefs), -1])
         for place, each in enumerate(of.words):
             if each in self._asked.chosen and self._asked.declares_channel(each):
@@ -60,7 +60,8 @@ class Labelling:
     def _named(self, experiment_id: str, page: Page, words: dict[str, int]) -> Ints:
         """Return the channels that an experiment's rows name in their context, as codes of words, or -1."""
         found = self._log.texts(experiment_id, self._asked.channel_field, page)
-        codes = [words.setdefault(word, len(words)) if word else -1 for word in found.words]
+        names = [word.strip() for word in found.words]
+        codes = [words.setdefault(name, len(words)) if name else -1 for name in names]
         named: Ints = found.looked_up([*codes, -1])
         return named
 

@@ -79,13 +79,19 @@ class Paging:
             return self.source.columns(table, names)
         return self.source.columns(table, names, after=page[0], until=page[1])
 
+    def rows(self, experiment_id: str, names: Sequence[str], page: Page) -> Columns:
+        """Return columns of an experiment's assignments in a page, in the order of seq."""
+        if not is_paged(self.source):
+            return self.source.columns("assignments", names, experiment_id)
+        return self.source.columns("assignments", names, experiment_id, after=page[0], until=page[1])
+
     def answers(self, names: Sequence[str], page: Page) -> Columns:
         """Return columns of the assignments in a page, `seq` and `experiment_id` among them, in the order of seq."""
         wanted = ("seq", *names)
         ids = tuple(state.experiment.experiment_id for state in self.source.states())
         if is_paged(self.source) or not ids:
             return self.columns("assignments", ("experiment_id", *wanted), page)
-        return _together(ids, [self.source.columns("assignments", wanted, each) for each in ids])
+        return _together(ids, [self.rows(each, wanted, page) for each in ids])
 
     def texts(self, experiment_id: str, name: str, page: Page) -> Coded:
         """Return a text of the context of an experiment's assignments in a page, in the order of seq."""

@@ -36,12 +36,13 @@ USUAL = Windows()
 class Touched:
     """What the units of a log met and did, on disk until it is closed or nobody has it any more."""
 
-    def __init__(self, outcome: str, windows: Windows, found: Gathered, end: int) -> None:
+    def __init__(self, outcome: str, windows: Windows, channels: frozenset[str], found: Gathered, end: int) -> None:
         self.outcome = outcome
         self._windows = windows
+        self._channels = channels
         self._found = found
         self._end = end
-        self._notes = Notes()
+        self._notes: dict[By, Notes] = {}
         self._finalizer = weakref.finalize(self, found.close)
 
     def __enter__(self) -> Self:
@@ -61,12 +62,14 @@ class Touched:
             InvalidRequest: it was closed.
         """
         found = self._touchpoints(by)
-        notes = Notes({Noted.NO_CHANNEL: found.n_unnamed, Noted.RARE: found.n_others})
+        notes, is_met_by_all = Notes(found.notes), np.ones(len(found.names), np.bool_)
         for events in self._parts(found.place):
             made = cut(events, self._windows, found.names, self._end)
             notes.update(made.notes)
+            if len(made.journeys.touchpoint):
+                is_met_by_all &= made.journeys.met_by_all
             yield made.journeys
-        self._notes = notes
+        self._notes[by] = notes + Notes({Noted.EVERYWHERE: int(is_met_by_all.sum())})
 
     def touchpoints(self, by: By) -> tuple[Name, ...]:
         """Return what touches are told apart by, the most touched first."""
@@ -79,8 +82,15 @@ class Touched:
 
     @property
     def left_out(self) -> tuple[Count, ...]:
-        """What could not be used, and once all journeys were yielded also what the last such pass noted of them."""
-        return *self._found.left_out, *said(self._notes)
+        """What could not be used, and once all journeys were yielded also what was noted of them.
+
+        Where they were yielded among several kinds of touchpoints, each reason has the number of the first kind for
+        which there was something to note.
+        """
+        noted = Notes()
+        for notes in self._notes.values():
+            noted = Notes({**notes, **noted})
+        return *self._found.left_out, *said(noted)
 
     @property
     def period(self) -> Period | None:
@@ -95,7 +105,7 @@ class Touched:
         return sum(len(distinct(events.unit)) for events in self._parts(everything))
 
     def _touchpoints(self, by: By) -> Touchpoints:
-        return self._found.answers.touchpoints(by)
+        return self._found.answers.touchpoints(by, self._channels)
 
     def _parts(self, place: Ints) -> Iterator[Events]:
         """Yield the events of some units after the others'; `place` is the touchpoint of each code."""
@@ -103,7 +113,8 @@ class Touched:
             raise InvalidRequest("these journeys were closed: read the log again")
         for number in range(self._found.touches.n_parts):
             events = self._events(number, place)
-            if len(events):
+            # A log in which nobody met or did anything has journeys too: none.
+            if len(events) or not number:
                 yield events
 
     def _events(self, number: int, place: Ints) -> Events:
@@ -124,6 +135,7 @@ def read(
     *,
     windows: Windows = USUAL,
     channel_field: str = CHANNEL_FIELD,
+    channels: Collection[str] = (),
     experiments: Collection[str] | None = None,
     rows_at_once: int = ROWS,
 ) -> Touched:
@@ -132,14 +144,17 @@ def read(
     A conversion is an outcome of the name `outcome`, of a unit or of an assignment: then it is its unit's. A touch is
     an answer of one of the `experiments` (None: of all) that is not blank and not for quality assurance, at the time of
     the answer or, where exposures are reported, of its first report. Its channel is what the field `channel_field` of
-    its context says, else the brief of its experiment. Each slot of an answer is a touch. Definitions are today's, but
-    what was blank is so by the revision that decided.
+    its context says, else the brief of its experiment; touches of channels that are not among `channels`, where these
+    are given, are among the others. Each slot of an answer is a touch. Definitions are today's, but what was blank is
+    so by the revision that decided.
 
-    A unit is what was answered. Who has another key since a login is another unit before it, also where the variant is
-    kept over the login: then a touch before it and a conversion after it do not meet.
+    A unit is what was answered, and who keeps what was drawn before a login is the unit that was drawn then, as for
+    the incremental effect: see `analysis.attribution.stores.logins`. Units of another type are others: touches of
+    sessions meet no conversions of customers, and are counted.
 
     The log is gone through once, `rows_at_once` entries at a time, and sorted on disk by unit: what is in memory does
-    not grow with the log, only with the different answers and with the longest history of one unit.
+    not grow with the log, only with the different answers, with the longest history of one unit, and with the draws
+    that are kept over logins.
 
     Raises:
         UnknownExperiment: the log has no experiment of an id.
@@ -159,4 +174,5 @@ def read(
     with opening(log)() as source:
         asked = Asked.of(source, outcome, channel_field, experiments)
         paging, end = Paging.of(source, rows_at_once), source.ended_at()
-        return Touched(outcome, windows, gathered(paging, asked, n_parts=-(-paging.last // rows_at_once) or 1), end)
+        n_parts = -(-paging.last // rows_at_once) or 1
+        return Touched(outcome, windows, frozenset(channels), gathered(paging, asked, n_parts), end)

@@ -11,5 +11,10 @@ def met(taken):
 
 
 def left_out(taken):
-    """Return counts by the last part of their message's key."""
+    """Return counts by the last part of their message's key, but what every journey meets."""
+    return {key: n for key, n in noted(taken).items() if key != "everywhere"}
+
+
+def noted(taken):
+    """Return all counts by the last part of their message's key."""
     return {each.what.key.rpartition(".")[2]: each.n for each in taken.left_out}

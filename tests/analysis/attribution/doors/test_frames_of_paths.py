@@ -9,7 +9,7 @@ from analysis.attribution.doors import path_rows
 from analysis.attribution.doors.frames import paths
 from analysis.attribution.journeys import MAX_TOUCHPOINTS, NO_CHANNEL, OTHERS
 from engine.errors import InvalidRequest
-from tests.analysis.attribution.doors.meeting import left_out, met
+from tests.analysis.attribution.doors.meeting import left_out, met, noted
 
 ROWS = {
     "path": ["email > search", "search", "email > search > email"],
@@ -37,7 +37,7 @@ def test_paths_of_any_library_stand_for_journeys_of_a_unit_each(frame, is_list):
     assert met(taken) == WHOLE
     assert taken.journeys.unit.tolist() == list(range(6))
     assert taken.journeys.age_s is None
-    assert taken.left_out == ()
+    assert left_out(taken) == {}
 
 
 def test_a_csv_file_is_a_table_whose_broken_lines_are_counted(tmp_path):
@@ -99,13 +99,19 @@ def test_of_ten_thousand_channels_those_with_the_most_touches_are_told_apart():
     names = [f"c{number}" for number in range(10_000)]
     taken = paths(pd.DataFrame({"path": [*names, *names[-MAX_TOUCHPOINTS:]], "conversions": 1}))
     assert taken.journeys.touchpoints == (*names[-MAX_TOUCHPOINTS:], OTHERS)
-    assert left_out(taken) == {"rare": 10_000 - MAX_TOUCHPOINTS}
+    assert left_out(taken) == {"rare_channel": 10_000 - MAX_TOUCHPOINTS}
 
 
 def test_one_channel_alone_is_all_there_is():
     taken = paths(pd.DataFrame({"path": ["a", "a > a"], "conversions": [1, 0]}))
     assert taken.journeys.touchpoints == ("a",)
     assert taken.journeys.lengths.tolist() == [1, 2]
+    assert noted(taken) == {"everywhere": 1}
+
+
+def test_touchpoints_that_every_journey_meets_are_counted():
+    taken = paths(pd.DataFrame({"path": ["a > b", "b > c > a", "a", ""], "conversions": [1, 0, 1, 1]}))
+    assert noted(taken) == {"everywhere": 1, "untouched": 1}
 
 
 def test_values_that_cannot_be_computed_with_are_0_and_none_is_missed_without_a_conversion():

@@ -62,6 +62,25 @@ def test_touches_of_any_library_and_times_of_any_kind_are_the_same_journeys(made
     assert left_out(taken) == NOTED
 
 
+@pytest.mark.parametrize("made", FRAMES.values(), ids=FRAMES)
+@pytest.mark.parametrize("at", [MOMENTS, TIMES["times of a zone"]], ids=["times", "times of a zone"])
+def test_a_time_that_is_missing_in_a_column_of_times_is_none(made, at):
+    taken = touches(made([None, *at[1:]]), value="value")
+    assert met(taken) == [(["search"], 1.0, 15.0), *WHOLE[1:]]
+    assert left_out(taken) == {"no_time": 1, **NOTED}
+
+
+def test_times_are_no_values():
+    taken = touches(FRAMES["pandas"](MOMENTS), value="at")
+    assert taken.journeys.value.tolist() == [0.0, 0.0, 0.0]
+    assert left_out(taken)["values"] == 2
+
+
+def test_cells_that_are_lists_are_told_apart_by_what_is_written_in_them():
+    taken = touches(frame(row(channel=["a"]), row(at=1, channel=["b"]), row(at=2, channel=["a"])))
+    assert met(taken) == [(["['a']", "['b']", "['a']"], 0.0, 0.0)]
+
+
 def test_a_csv_file_is_a_table_as_well(tmp_path):
     FRAMES["pandas"](MOMENTS).to_csv(tmp_path / "touches.csv", index=False)
     taken = touches(tmp_path / "touches.csv", value="value")

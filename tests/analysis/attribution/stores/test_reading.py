@@ -19,10 +19,12 @@ from analysis.attribution.stores.reading import Touched, read
 from analysis.logs.exporting import export
 from analysis.logs.simple_log import simple_log
 from engine.columns import Columns
+from engine.definition import define
 from engine.errors import InvalidRequest, UnknownExperiment
 from engine.experiments import Brief, ContextField, Experiment, ExposureRule, FieldType, Variant
+from engine.lifecycle import create
 from engine.metrics import Metric, MetricKind
-from engine.records import Exposure, Outcome, Reason
+from engine.records import Assignment, Exposure, Outcome, Reason, Unit
 from engine.storage import open_reader, open_store
 from engine.storage.memory import MemoryStore
 from tests.analysis.attribution.stores import random_logs
@@ -194,15 +196,57 @@ def test_the_rarest_touchpoints_are_told_apart_no_further(new_log: Any) -> None:
         found = touched.touchpoints(By.CHANNEL)
         told = counts(touched)
     assert [*map(str, found)] == [*names[:MAX_TOUCHPOINTS], "others"]
-    assert told["rare"] == 3
+    assert told["rare_channel"] == 3
     assert sum(np.bincount(each.touchpoint, minlength=len(found)) for each in blocks)[-1] == 3
+
+
+def test_what_is_said_of_journeys_is_that_of_the_first_kind_of_touchpoints_and_what_it_does_not_know(
+    new_log: Any,
+) -> None:
+    variants = tuple(Variant(f"v{number:02}") for number in range(MAX_TOUCHPOINTS + 5))
+    log = new_log(replace(CLICK, variants=variants, brief=Brief()))
+    for number, variant in enumerate(variants):
+        log.assign("a", number / 100, variant=variant.name)
+    log.observe("a", "click", 1)
+    with read(log.store, "click") as touched:
+        for by in By:
+            list(touched.journeys(by))
+        told = counts(touched)
+    n = len(variants)
+    assert told == {"no_channel_named": n, "merged": n - 1, "rare_variant": 5, "everywhere": 1}
+
+
+def test_channels_are_told_without_blanks_and_those_not_declared_are_others(new_log: Any) -> None:
+    log = new_log(replace(CLICK, context=(ContextField("channel", FieldType.TEXT),)))
+    for day, name in enumerate(("app ", "app", " ", "ap")):
+        log.assign("a", day, context={"channel": name})
+    with read(log.store, "click", channels=["app", "web"]) as touched:
+        (block,) = touched.journeys(By.CHANNEL)
+        told = counts(touched)
+    assert [str(block.touchpoints[each]) for each in block.touchpoint] == ["app", "app", "web", "others"]
+    assert told["unknown"] == 1
+
+
+def test_touches_of_units_that_the_outcome_is_not_declared_for_are_counted() -> None:
+    store, visit = MemoryStore(), replace(CLICK, experiment_id="row", unit="session", metrics=(Metric("view"),))
+    for place, experiment in enumerate((CLICK, visit)):
+        store.save(*create(define(experiment), random_logs.BY_AUTHOR), "")
+        who, when = Unit(experiment.unit, "a"), random_logs.at(place)
+        drawn = Assignment(experiment.experiment_id, "bold", Reason.DRAWN, who, when, when, f"{place + 1:032x}")
+        store.append([replace(drawn, revision=1, epoch=1)])
+    store.append([Outcome("o", "click", 1.0, random_logs.at(3), random_logs.at(3), unit=Unit("customer", "a"))])
+    with read(store, "click") as touched:
+        (block,) = touched.journeys(By.EXPERIMENT)
+        told = counts(touched)
+    assert [str(block.touchpoints[each]) for each in block.touchpoint[block.conversions[block.journey] > 0]] == ["hero"]
+    assert told["other_unit"] == 1
 
 
 def test_the_period_is_that_of_the_touches(new_log: Any) -> None:
     log = new_log(CLICK)
     with read(log.store, "click") as touched:
         assert touched.period is None
-        assert list(touched.journeys(By.CHANNEL)) == []
+        assert [len(block) for block in touched.journeys(By.CHANNEL)] == [0]
     log.assign("a", 1)
     log.assign("a", 2)
     log.end(9)
