@@ -75,7 +75,7 @@ wheel-check: $(VENV)/.installed-test  ## build the wheel and use it in an empty 
 	.ci/wheel-check $(RUN)
 
 bench: $(VENV)/.installed-test  ## run the benchmarks: about a quarter of an hour
-	@for each in serve assign decide learner swap lift report_log ope; do echo "== $$each"; $(RUN) benchmarks/$$each.py || exit 1; done
+	@for each in serve assign decide learner swap lift report_log ope attribution; do echo "== $$each"; $(RUN) benchmarks/$$each.py || exit 1; done
 
 bench-learning: $(VENV)/.installed-test  ## regret beside VW and MABWiser, 20 seeds a world: the better part of an hour
 	$(RUN) benchmarks/learn.py
@@ -83,7 +83,7 @@ bench-learning: $(VENV)/.installed-test  ## regret beside VW and MABWiser, 20 se
 coverage: $(VENV)/.installed-test  ## count how often a report's intervals hold the truth: the better part of an hour
 	$(RUN) benchmarks/coverage.py
 
-coverage-attribution: $(VENV)/.installed-test  ## the same of what randomisation says of touches, and how rules mislead: some 20 minutes
+coverage-attribution: $(VENV)/.installed-test  ## the same of incremental effects, and by how much rules mislead: some 20 minutes
 	$(RUN) benchmarks/attribution_coverage.py
 
 coverage-ope: $(VENV)/.installed-test  ## the same of what another policy would have earned: the better part of an hour

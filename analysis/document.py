@@ -170,8 +170,8 @@ Cell = str | Number | Text | Estimate | Word | None
 class Grid:
     """Any other table: `rows[i][j]` stands under `columns[j]`; the first column names the row.
 
-    `note` says what it is valid for and how it was made. `key` names it in file names, unique within its part. Where
-    `with_methods` is false, other tables of the page say by which method its estimates were made.
+    `note` says what it is valid for and how it was made, also its estimates unless it is `with_methods`. `key` names it
+    in file names. A dense table has many columns of estimates, and a folded one is shown when it is asked for.
     """
 
     key: str
@@ -181,15 +181,16 @@ class Grid:
     note: Text | None = None
     chart: Trajectory | Forest | Beside | None = None
     with_methods: bool = True
+    is_dense: bool = False
+    is_folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One variant, level or group: its value, and its lift over the table's baseline where they compare.
 
-    `absolute` and `relative` hold at one planned look (or at the planned looks), `anytime` is the difference at any
-    look. `plain` is the difference without covariates, where `absolute` is adjusted for some. `word` is read off the
-    one that the experiment's plan asks for.
+    `absolute` and `relative` hold at one planned look (or at planned looks), `anytime` at any look. `plain` is without
+    covariates, where `absolute` is adjusted for some. `word` is read off the one that the experiment's plan asks for.
     """
 
     name: Name
@@ -255,8 +256,8 @@ class Definition:
 class Attribution:
     """How the credit for one outcome of a log is shared, and what of it randomisation proves.
 
-    `verdict` says in a sentence what to keep in mind, `assumptions` what each rule takes to be true, `left_out` what
-    the journeys of the log did not keep as it was, and why. `about` says by which windows journeys were made.
+    `verdict` is what to keep in mind, `assumptions` what each rule takes to be true, `left_out` what the journeys did
+    not keep as it was, and why. `about` says by which windows they were made.
     """
 
     version: int
@@ -269,7 +270,6 @@ class Attribution:
     assumptions: tuple[Definition, ...]
     left_out: tuple[Count, ...]
     about: tuple[Definition, ...] = ()
-    definitions: tuple[Definition, ...] = ()
 
     def to_json(self) -> str:
         """Return it as JSON, the same bytes for the same one."""

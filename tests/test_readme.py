@@ -52,12 +52,13 @@ def test_the_clients_that_are_shown_are_served(program, tmp_path, capsys):
     assert capsys.readouterr().out.strip() in {"Feel at home", "Save 20 today"} | slates
 
 
-def test_what_is_asked_of_a_log_is_answered(tmp_path, monkeypatch, capsys):
-    (program,) = [each for each in blocks("python") if each.startswith("from analysis")]
+@pytest.mark.parametrize(("asked", "answered"), [("ope", "^evaluable"), ("attribution", "randomisation proves")])
+def test_what_is_asked_of_a_log_is_answered(asked, answered, tmp_path, monkeypatch, capsys):
+    (program,) = [each for each in blocks("python") if each.startswith(f"from analysis import {asked}\n")]
     log_of_visits(tmp_path / "armlift-store")
     monkeypatch.chdir(tmp_path)
     exec(program, {})
-    assert capsys.readouterr().out.startswith("evaluable")
+    assert re.search(answered, capsys.readouterr().out)
 
 
 def log_of_visits(directory: Path) -> None:
@@ -72,7 +73,8 @@ def log_of_visits(directory: Path) -> None:
     from engine.settings import Settings
     from engine.storage import find_snapshot_in, open_reader, open_store
 
-    text = "experiment: home-offer\nvariants: [general, bundle]\nmetrics: {click: {window: 1h}}\nreward: {click: 1}\n"
+    metrics = "metrics: {click: {window: 1h}, purchase: {}}\nreward: {click: 1}\n"
+    text = f"experiment: home-offer\nvariants: [general, bundle]\n{metrics}"
     at, author = datetime(2026, 3, 1, tzinfo=UTC), Author("ann", "shown", datetime(2026, 3, 1, tzinfo=UTC))
     store = open_store(directory)
     reader = open_reader(directory)
@@ -87,6 +89,7 @@ def log_of_visits(directory: Path) -> None:
         (kept,) = store.append([engine.decide(asked)])
         if number % (2 if kept.entry.variant == "bundle" else 5) == 0:
             store.append([Outcome(f"o{number}", "click", 1.0, now, now, kept.entry.assignment_id)])
+            store.append([Outcome(f"p{number}", "purchase", 1.0, now, now, unit=kept.entry.unit)])
     reader.close()
     store.close()
 

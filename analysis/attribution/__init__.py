@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from analysis.attribution.intervals import amounts, shares
     from analysis.attribution.journeys import By, Journeys
     from analysis.attribution.pages import to_html, write
+    from analysis.attribution.proving import proven
     from analysis.attribution.rules.by_name import RULES, rule
     from analysis.attribution.stores.reading import read
 
@@ -50,6 +51,7 @@ __all__ = [
     "effect",
     "outcomes",
     "paths",
+    "proven",
     "ratios",
     "read",
     "rule",
@@ -83,6 +85,7 @@ _HOMES = {
     "rule": "rules.by_name",
     "to_html": "pages",
     "write": "pages",
+    "proven": "proving",
     "read": "stores.reading",
 }
 

@@ -12,7 +12,7 @@ from analysis.attribution.rules.base import Rule
 from analysis.attribution.sums import JOURNEYS, N_GROUPS, Sums
 
 N_SAMPLES = 400
-"""So many samples are drawn: an end moves by chance by some 5 % of the interval."""
+"""So many samples are drawn: an end moves by chance by some 3 % of the interval."""
 
 
 def times(n_samples: int, random: np.random.Generator) -> Ints:
@@ -20,14 +20,13 @@ def times(n_samples: int, random: np.random.Generator) -> Ints:
     return random.multinomial(N_GROUPS, np.full(N_GROUPS, 1 / N_GROUPS), n_samples)
 
 
-def samples(credit: Credit, drawn: Ints, random: np.random.Generator) -> Floats:
+def samples(credit: Credit, drawn: Ints) -> Floats:
     """Return the credit by the rule of a credit in each sample, (n_samples, p, 2), of groups `drawn` so often.
 
-    The error of a rule that samples is added at random, as its own choice of samples is the same in all of these.
+    The error of a rule that samples is not in them, as what it draws is the same in all.
     """
     p = len(credit.amounts)
-    found = np.array([_credit(credit.rule, *each, p) for each in _totals(credit.sums, drawn)])
-    return np.asarray(found + random.normal(size=found.shape) * credit.sampling_error)
+    return np.array([_credit(credit.rule, *each, p) for each in _totals(credit.sums, drawn)])
 
 
 def _credit(rule: Rule, keys: Ints, totals: Floats, p: int) -> Floats:

@@ -5,6 +5,9 @@ is known better than either alone would suggest. A ratio r is in its interval wh
 (Fieller's idea with Hall's statistic, `analysis.adaptive.ratios`), by what each group of units adds to both. The effect
 takes the number of units as given and the credit does not, which makes the interval wider by the square of the
 conversions per unit over their mean square: by nothing where conversions are rare.
+
+Whoever multiplies credit by a ratio does so once. So it holds at one look, also where its effect does at any, and says
+so.
 """
 
 from __future__ import annotations
@@ -46,9 +49,14 @@ def ratios(credits: Credits, rule: str, effects: Sequence[Effect], level: float 
 
 def _ratio(credit: Credit, place: int, what: int, effect: Effect | None, level: float) -> Estimate:
     estimand = text(f"attribution.shapley.ratio_of_{_WHAT[what]}", rule=credit.rule.title)
+    # What may be read at any time says nothing at first, where one look that was planned would.
+    effect = effect and effect.at_one_look
     if effect is None or effect.influence is None or effect.total[what].interval is None:
         reason = effect and effect.total[what].note
         return not_evaluable(reason or text("attribution.shapley.no_effect"), estimand, effect.n_units if effect else 0)
+    if effect.left_out:
+        reason = text("attribution.proven.partial", names=effect.left_out)
+        return not_evaluable(reason, estimand, effect.n_units)
     if not credit.amounts[place, what]:
         return not_evaluable(text("attribution.shapley.no_credit"), estimand, effect.n_units)
     sides = _sides(effect, effect.influence, credit, place, what)
@@ -57,7 +65,8 @@ def _ratio(credit: Credit, place: int, what: int, effect: Effect | None, level: 
         found = text("attribution.shapley.seldom")
     if isinstance(found, Text):
         return not_evaluable(found, estimand, effect.n_units, ratio)
-    return Estimate(ratio, *found, effect.n_units, text("attribution.shapley.fieller"), estimand, level=level)
+    method = text("attribution.proven.at_one_look", method=text("attribution.shapley.fieller"))
+    return Estimate(ratio, *found, effect.n_units, method, estimand, level=level)
 
 
 def _sides(effect: Effect, influence: Floats, credit: Credit, place: int, what: int) -> Sides:

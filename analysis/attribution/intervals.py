@@ -1,33 +1,22 @@
 """Intervals of what a rule credits: how far it would move with other units of the same kind.
 
-Units are drawn independently, not journeys, and groups of units (`sums.groups`) carry all that is needed:
-
-- by the delta method, an amount moves with each group's influence, and a share with that of the amount less the share
-  times that of the total, over the total. The interval is Student's with skewness taken out (Hall;
-  `analysis.adaptive.means`), for where few conversions carry the error, Student's misses from below. In simulations of
-  60 to 1,500 units (4 touchpoints, counts and lognormal values) with 10 to 30 groups that carry the error, Student's
-  covered 88 to 97 %, this one 91 to 98 %. With fewer no interval covered heavy tails, and none is given;
-- by the bootstrap, groups are drawn again with replacement and the rule shares the credit of each sample anew. The ends
-  are quantiles of the samples (percentile), which covered values 1 to 5 points more than their mirror image ("basic").
-
-How many units there are is as random as what they do, and the error of an amount holds that too. A rule that samples
-adds the error of its sampling.
+DOC
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from analysis.adaptive import means
-from analysis.adaptive.means import Mean
-from analysis.arrays import Floats
+from analysis.arrays import Floats, Ints
 from analysis.attribution import bootstrap
 from analysis.attribution.credits import Credit, Credits
-from analysis.attribution.spread import spread, unknown
+from analysis.attribution.spread import deviations
 from analysis.estimate import LEVEL, Estimate, Scale, not_evaluable
+from analysis.ope.intervals import gamma
+from analysis.ope.intervals.gamma import Spread
 from analysis.texts import Text, count, text
 from engine.errors import InvalidRequest
 
@@ -36,6 +25,9 @@ Method = Literal["delta", "bootstrap"]
 
 Pair = tuple[Estimate, Estimate]
 """What is said of conversions, and of their value."""
+
+LEAST = (4, 8)
+"""An interval takes so many conversions to be expected of a touchpoint, and for value so many of equal value."""
 
 _WHAT = "conversions", "value"
 _SEED = 0x426F_6F74
@@ -53,7 +45,7 @@ def amounts(
         InvalidRequest: the rule was not asked, or there is no such method.
     """
     credit = credits.of(rule)
-    return _said(_amounts(credits, credit, _drawn(credits, credit, method, seed)), credits, credit, level)
+    return _said(_amounts(credits, credit, _times(method, seed)), credits, credit, level)
 
 
 def shares(
@@ -64,56 +56,64 @@ def shares(
     Raises:
         InvalidRequest: the rule was not asked, or there is no such method.
     """
-    credit = credits.of(rule)
-    found = _amounts(credits, credit, _drawn(credits, credit, method, seed))
-    return _said(_shares(found, credits), credits, credit, level)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Drawn:
-    """Samples of the bootstrap: the amounts (n_samples, p + 1, 2), and the totals (n_samples, 1, 2)."""
-
-    values: Floats
-    totals: Floats
+    credit, times = credits.of(rule), _times(method, seed)
+    return _said(_shares(_amounts(credits, credit, times), credits, times), credits, credit, level)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
     """What is credited to touchpoints and to "none", (p + 1, 2), and what tells its error.
 
-    `influence` (N_GROUPS, p + 1, 2) is the groups', `error` (p + 1, 2) that of the rule's own sampling. `limits` are
-    what no amount and no share can be beyond, (p + 1, 2, 2): low and high.
+    `influence` (N_GROUPS, p + 1, 2) is the groups', `drawn` (n_samples, p + 1, 2) is what samples of them are credited
+    with, if any were drawn, and `error` (p + 1, 2) that of the rule's own sampling. `limits` are what no amount and no
+    share can be beyond, (p + 1, 2, 2): low and high.
     """
 
     values: Floats
     influence: Floats
+    drawn: Floats | None
     error: Floats
     limits: Floats
-    scale: Scale
-    drawn: _Drawn | None
+    scale: Scale = Scale.AMOUNT
+
+    def spread(self, place: int, what: int) -> Spread:
+        """Return what is known of the error of a value."""
+        square, cube, size = gamma.moments(self.errors(place, what))
+        jump = size / square
+        if self.drawn is not None:
+            off = self.drawn[:, place, what] - self.drawn[:, place, what].mean()
+            square, cube = float((off**2).sum() / (len(off) - 1)), float((off**3).mean())
+        square += float(self.error[place, what]) ** 2
+        return Spread(float(self.values[place, what]), square, cube, jump, jump)
+
+    def errors(self, place: int, what: int) -> Floats:
+        """Return by how much each group is off, (N_GROUPS,)."""
+        return deviations(self.influence[:, place, what])
 
 
-def _drawn(credits: Credits, credit: Credit, method: Method, seed: int) -> _Drawn | None:
+def _times(method: Method, seed: int) -> Ints | None:
+    """Return how often each group is in each sample of the bootstrap, (n_samples, N_GROUPS); None for another method."""
     if method == "delta":
         return None
     if method != "bootstrap":
         raise InvalidRequest(f"{method!r} is no method of an interval: ask for delta or bootstrap")
-    random = np.random.default_rng(seed)
-    times = bootstrap.times(bootstrap.N_SAMPLES, random)
-    none, totals = (np.tensordot(times, each, 1)[:, None] for each in (credits.untouched, credits.everything))
-    return _Drawn(np.concatenate([bootstrap.samples(credit, times, random), none], axis=1), totals)
+    return bootstrap.times(bootstrap.N_SAMPLES, np.random.default_rng(seed))
 
 
-def _amounts(credits: Credits, credit: Credit, drawn: _Drawn | None) -> _Found:
+def _amounts(credits: Credits, credit: Credit, times: Ints | None) -> _Found:
     none = credits.untouched[:, None]
     return _Found(
         np.concatenate([credit.amounts, none.sum(axis=0)]),
         np.concatenate([credit.influence, none], axis=1),
+        None if times is None else np.concatenate([bootstrap.samples(credit, times), _drawn(times, none)], axis=1),
         np.concatenate([credit.sampling_error, np.zeros((1, 2))]),
         _limits(credits, credit),
-        Scale.AMOUNT,
-        drawn,
     )
+
+
+def _drawn(times: Ints, own: Floats) -> Floats:
+    """Return the sums of each sample, of what each group has."""
+    return np.tensordot(times, own, 1)
 
 
 def _limits(credits: Credits, credit: Credit) -> Floats:
@@ -124,33 +124,39 @@ def _limits(credits: Credits, credit: Credit) -> Floats:
     return limits
 
 
-def _shares(of: _Found, credits: Credits) -> _Found:
+def _shares(of: _Found, credits: Credits, times: Ints | None) -> _Found:
     """Return amounts as shares of all: of a total that is not above 0, they are 0 and without an error."""
     everything = credits.everything[:, None]
     total = everything.sum(axis=0)
     part = np.divide(1, total, out=np.zeros_like(total), where=total > 0)
     values = of.values * part
-    limits = np.where(np.isneginf(of.limits[..., :1]), of.limits, [0, 1])
-    drawn = of.drawn and _Drawn(of.drawn.values / np.where(of.drawn.totals == 0, 1, of.drawn.totals), of.drawn.totals)
-    return _Found(values, (of.influence - values * everything) * part, of.error * part, limits, Scale.SHARE, drawn)
+    return replace(
+        of,
+        values=values,
+        influence=(of.influence - values * everything) * part,
+        drawn=None if times is None else (of.drawn - values * _drawn(times, everything)) * part,
+        error=of.error * part,
+        limits=np.where(np.isneginf(of.limits[..., :1]), of.limits, [0, 1]),
+        scale=Scale.SHARE,
+    )
 
 
 def _said(found: _Found, credits: Credits, credit: Credit, level: float) -> tuple[Pair, ...]:
     """Return the estimates of each touchpoint, and of "none"."""
     unsaid = [_no_total(credits, what, found.scale, level) for what in (0, 1)]
     estimands = [text(f"attribution.shapley.{found.scale.value}_of_{what}", rule=credit.rule.title) for what in _WHAT]
-
     seldom = [*credit.rule.seldom(credit.sums.keys, credit.sums.totals, len(credit.amounts)), False]
+    expected = _expected(credits)
 
     def said(place: int, what: int) -> Estimate:
-        estimand, n = estimands[what], credits.n_journeys
-        mean = _mean(found, place, what)
+        estimand, n, value = estimands[what], credits.n_journeys, float(found.values[place, what])
         if reason := unsaid[what]:
-            return not_evaluable(reason, estimand, n, mean.value if found.scale is Scale.AMOUNT else None, found.scale)
-        if reason := unknown(mean) or (text("attribution.shapley.seldom") if seldom[place] else None):
-            return not_evaluable(reason, estimand, n, mean.value, found.scale)
-        low, high = _interval(found, mean, place, what, 1 - level)
-        return Estimate(mean.value, low, high, n, _method(found), estimand, found.scale, level=level)
+            return not_evaluable(reason, estimand, n, value if found.scale is Scale.AMOUNT else None, found.scale)
+        reason = _unknown(found, place, what, expected[place, what])
+        if reason or seldom[place]:
+            return not_evaluable(reason or text("attribution.shapley.seldom"), estimand, n, value, found.scale)
+        low, high = _interval(found, place, what, 1 - level)
+        return Estimate(value, low, high, n, _method(found), estimand, found.scale, level=level)
 
     return tuple((said(place, 0), said(place, 1)) for place in range(len(found.values)))
 
@@ -160,29 +166,45 @@ def _no_total(credits: Credits, what: int, scale: Scale, level: float) -> Text |
     if not credits.everything[:, 0].any():
         return text("attribution.shapley.nothing")
     own = credits.everything[:, what]
-    total = spread(float(own.sum()), own)
-    if scale is Scale.AMOUNT or _is_above_0(total, 1 - level):
+    if scale is Scale.AMOUNT or _is_above_0(float(own.sum()), deviations(own), 1 - level):
         return None
     return text("attribution.shapley.no_value")
 
 
-def _is_above_0(total: Mean, alpha: float) -> bool:
-    """Return whether a total is above 0, and clearly so if its error is known."""
-    return total.value > 0 and (unknown(total) is not None or means.interval(total, alpha)[0] > 0)
+def _is_above_0(total: float, errors: Floats, alpha: float) -> bool:
+    """Return whether a total is above 0, and clearly so as far as its errors (g,) tell."""
+    square, cube, _ = gamma.moments(errors)
+    return total > 0 and gamma.interval(Spread(total, square, cube, 0.0, 0.0), alpha)[0] > 0
 
 
-def _mean(found: _Found, place: int, what: int) -> Mean:
-    at = place, what
-    return spread(float(found.values[at]), found.influence[:, place, what], float(found.error[at]))
+def _expected(credits: Credits) -> Floats:
+    """Return how many conversions, independent and of equal size, would tell as much of each touchpoint, (p + 1, 2).
+
+    A total T with the variance V is as uncertain as one of T**2 / V such conversions, and a touchpoint has its share of
+    the touches of them. It must not matter whether conversions came after these: an interval would else be said just
+    where by chance little was seen.
+    """
+    total = credits.everything.sum(axis=0)
+    square = (np.apply_along_axis(deviations, 0, credits.everything) ** 2).sum(axis=0)
+    n = np.divide(total**2, square, out=np.zeros(2), where=square > 0)
+    untouched = credits.untouched[:, 0].sum() / max(total[0], 1)
+    touches = credits.n_touches / max(credits.n_touches.sum(), 1)
+    return np.outer([*(1 - untouched) * touches, untouched], n)
 
 
-def _interval(found: _Found, mean: Mean, place: int, what: int, alpha: float) -> tuple[float, float]:
-    if found.drawn is None:
-        ends = means.interval(mean, alpha)
-    else:
-        ends = tuple(np.quantile(found.drawn.values[:, place, what], (alpha / 2, 1 - alpha / 2)))
+def _unknown(found: _Found, place: int, what: int, expected: float) -> Text | None:
+    """Return why the units do not tell how uncertain a value is, or None."""
+    if not found.errors(place, what).any():
+        return text("attribution.shapley.alike")
+    if expected < LEAST[what]:
+        return text("attribution.shapley.rare", n=count(int(expected)), least=count(LEAST[what]))
+    return None
+
+
+def _interval(found: _Found, place: int, what: int, alpha: float) -> tuple[float, float]:
+    low, high = gamma.interval(found.spread(place, what), alpha)
     least, most = found.limits[place, what]
-    return max(float(ends[0]), float(least)), min(float(ends[1]), float(most))
+    return max(low, float(least)), min(high, float(most))
 
 
 def _method(found: _Found) -> Text:

@@ -1,87 +1,80 @@
-"""How the credit for an outcome is shared, as tables, a chart and a sentence: rules beside what randomisation proves.
+"""How the credit for an outcome is shared, as tables with a chart: rules beside what randomisation proves.
 
 Rules credit. That a touch brought anything is said of the incremental effect alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 
-import numpy as np
-
-from analysis.attribution import intervals
 from analysis.attribution.calibrating import ratios
 from analysis.attribution.commonest import Path
-from analysis.attribution.credits import Credits
 from analysis.attribution.events import Windows
 from analysis.attribution.incremental.effect import Effect
-from analysis.attribution.intervals import Method
-from analysis.attribution.journeys import NONE, By
+from analysis.attribution.intervals import Pair
+from analysis.attribution.levels import CONVERSIONS, VALUE, Level
+from analysis.attribution.proving import noted
 from analysis.attribution.rules.base import Rule
 from analysis.document import Beside, Cell, Definition, Grid
-from analysis.estimate import Estimate, Scale, not_evaluable
+from analysis.estimate import Estimate, Scale
 from analysis.pages import wording
-from analysis.texts import Arg, Name, Text, amount, count, duration, share, text
+from analysis.texts import Name, Number, Style, Text, amount, count, duration, text
 
 MOST_SHOWN = 12
 """So many touchpoints are in the chart, those with the most credit; the table has all."""
 
-MOST_JOURNEYS, MOST_STEPS = 20, 8
-"""So many journeys are shown, and of each so many touches: the first and the last of them."""
+MOST_JOURNEYS, MOST_STEPS = 10, 8
+"""So many journeys are shown, and of each so many steps: the first and the last of them."""
 
-BEFORE_RULES = ("touches", "incremental")
-"""The columns of a table of credit between what a row is of and what rules credit it with."""
-
-Effects = Mapping[Name, Effect | Text]
-"""What randomisation proves of touchpoints, or why it can say nothing of one."""
-
-_COUNT, _VALUE = range(2)
 _KEYS = ("credit", "value")
-_MOST_NAMED = 5
 
 
-def credit_grid(credits: Credits, effects: Effects, by: By, method: Method = "delta") -> Grid:
-    """Return the conversions that each rule credits each touchpoint with, beside what randomisation proves of it.
+def grids(level: Level) -> Iterator[Grid]:
+    """Yield everything that is shown of the level that a page is about; what few readers need is folded."""
+    parts = (CONVERSIONS, VALUE) if level.credits.has_values else (CONVERSIONS,)
+    yield from (_credit(level, part) for part in parts)
+    yield from (replace(_shares(level, part), is_folded=True) for part in parts)
+    if any(_is_known(level, name) for name in level.credits.touchpoints):
+        yield from (replace(_calibration(level, part), is_folded=part == VALUE) for part in parts)
+    yield journeys_grid(level)
 
-    `method` is how the intervals of credit are made.
-    """
-    return _grid(_Compared.of(credits, effects, _COUNT, method), by)
+
+def further(level: Level) -> Iterator[Grid]:
+    """Yield what is shown of other levels, folded."""
+    yield replace(credit_grid(level), is_folded=True)
+    if level.credits.has_values:
+        yield replace(value_grid(level), is_folded=True)
 
 
-def value_grid(credits: Credits, effects: Effects, by: By, method: Method = "delta") -> Grid:
+def credit_grid(level: Level) -> Grid:
+    """Return the conversions that each rule credits each touchpoint with, beside what randomisation proves of it."""
+    return _credit(level, CONVERSIONS)
+
+
+def value_grid(level: Level) -> Grid:
     """Return the same as `credit_grid` of what the conversions are worth."""
-    return _grid(_Compared.of(credits, effects, _VALUE, method), by)
+    return _credit(level, VALUE)
 
 
-def calibration_grid(credits: Credits, effects: Effects, by: By) -> Grid:
-    """Return how many conversions are incremental for each that a rule credits, where an experiment says so."""
-    known = [effect for name in credits.touchpoints if isinstance(effect := effects.get(name), Effect)]
-    found = [[each[_COUNT] for each in ratios(credits, rule.name, known)] for rule in _rules(credits)]
-    names = {effect.name for effect in known}
-    places = [place for place in _ranked(credits, _COUNT)[:-1] if credits.touchpoints[place] in names]
-    return _by_rule("calibration", credits, by, found, places)
-
-
-def shares_grid(credits: Credits, by: By, method: Method = "delta") -> Grid:
-    """Return the share of all conversions that each rule credits each touchpoint with."""
-    found = [[each[_COUNT] for each in intervals.shares(credits, rule.name, method)] for rule in _rules(credits)]
-    return _by_rule("shares", credits, by, found, _ranked(credits, _COUNT))
-
-
-def journeys_grid(credits: Credits, by: By) -> Grid:
+def journeys_grid(level: Level) -> Grid:
     """Return the commonest journeys: how many there were, how many converted, and what they were worth."""
     names = ("journey", "n_journeys", "converted", "rate", "value")
     columns = tuple(text(f"attribution.page.{name}") for name in names)
-    rows = tuple(map(_journey, credits.commonest.top(MOST_JOURNEYS)))
-    return Grid(f"journeys-{by.value}", text(f"attribution.page.journeys_{by.value}"), columns, rows)
+    rows = tuple(map(_journey, level.credits.commonest.top(MOST_JOURNEYS)))
+    return Grid(f"journeys-{level.by.value}", text(f"attribution.page.journeys_{level.by.value}"), columns, rows)
 
 
-def assumptions(rules: Sequence[Rule]) -> tuple[Definition, ...]:
-    """Return what each rule takes to be true, and what the incremental effect does, in plain words."""
-    of_rules = (Definition(rule.title, rule.assumes) for rule in rules)
+def assumptions(rules: Sequence[Rule], same: Sequence[Rule] = ()) -> tuple[Definition, ...]:
+    """Return what each rule takes to be true, and what the incremental effect does, in plain words.
+
+    The `same` are rules that credit as the last touch does, because nothing is direct.
+    """
+    of_rules = [Definition(rule.title, rule.assumes) for rule in rules]
+    of_same = [Definition(rule.title, text("attribution.page.nothing_direct")) for rule in same]
     term, meaning = (text(f"attribution.page.incremental{ending}") for ending in ("", "_assumes"))
-    return (*of_rules, Definition(term, meaning))
+    return (*of_rules, *of_same, Definition(term, meaning))
 
 
 def about(windows: Windows) -> tuple[Definition, ...]:
@@ -96,113 +89,101 @@ def about(windows: Windows) -> tuple[Definition, ...]:
     )
 
 
-def sentence(credits: Credits, effects: Effects, method: Method = "delta") -> Text:
-    """Return which rule's credit is furthest from what randomisation proves, and of what; and what cannot be said.
-
-    A rule whose credit lies outside of the interval of the effect comes before all whose credit lies inside.
-    """
-    total = _total(credits, _COUNT)
-    if not total:
-        return text("attribution.page.nothing")
-    found = [(_gap(*each), each) for each in _held_against(credits, effects, method)]
-    if not found:
-        return text("attribution.page.unproven", total=amount(total))
-    _, (rule, name, credit, effect) = max(found, key=lambda each: each[0])
-    said = text(
-        f"attribution.page.{_finding(credit, effect)}",
-        rule=rule.title,
-        name=wording.shortened(name, 40),
-        credit=wording.value(credit),
-        total=wording.whole(replace(effect, scale=Scale.AMOUNT)),
-    )
-    return _and_unproven(
-        said, [name for name in credits.touchpoints if _effect(effects, name, _COUNT).interval is None]
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Compared:
-    """What p touchpoints and "none" are credited with, `credit[i][j]` by rule i, and what is proven of them.
-
-    `part` says whether that is conversions or value, and `places` in which order they are shown, the last "none".
-    """
-
-    credits: Credits
-    part: int
-    credit: Sequence[Sequence[Estimate]]
-    proven: Mapping[Name, Estimate]
-    places: Sequence[int]
-
-    @classmethod
-    def of(cls, credits: Credits, effects: Effects, part: int, method: Method) -> _Compared:
-        """Return what is compared of conversions or of value."""
-        credit = [[each[part] for each in intervals.amounts(credits, rule.name, method)] for rule in _rules(credits)]
-        proven = {name: _effect(effects, name, part) for name in credits.touchpoints}
-        return cls(credits, part, credit, proven, _ranked(credits, part))
-
-    @property
-    def key(self) -> str:
-        """The name of what is compared."""
-        return _KEYS[self.part]
-
-    @property
-    def series(self) -> tuple[Text, ...]:
-        """What the rules and the incremental effect are called."""
-        return (*_titles(self.credits), text("attribution.page.incremental"))
-
-    def row(self, place: int) -> tuple[Cell, ...]:
-        """Return the row of a touchpoint, or of "none"."""
-        (name,) = _names(self.credits, [place])
-        touches = count(self.credits.n_touches[place]) if name in self.proven else None
-        return name, touches, self.proven.get(name), *(_brief(each[place]) for each in self.credit)
-
-
-def _grid(compared: _Compared, by: By) -> Grid:
+def _credit(level: Level, part: int) -> Grid:
+    places, key = level.ranked(part), f"{_KEYS[part]}_{level.by.value}"
+    title = text(f"attribution.page.{key}")
+    effects = [level.effect(name, part) for name in level.credits.touchpoints]
+    is_said = _differs(effects)
     # Rules can be many, and a wide table is read from the left: so what is proven stands before them.
-    columns = [text(f"attribution.page.{name}") for name in (f"by_{by.value}", *BEFORE_RULES)]
-    title = text(f"attribution.page.{compared.key}_{by.value}")
-    rows = tuple(map(compared.row, compared.places))
-    key, note, chart = f"{compared.key}-{by.value}", _note(compared), _beside(compared, title)
-    return Grid(key, title, (*columns, *_titles(compared.credits)), rows, note, chart, with_methods=False)
+    before = ("touches", "proven") if is_said else ("touches",)
+    columns = [text(f"attribution.page.{name}") for name in (f"by_{level.by.value}", *before)]
+    rows = tuple(_row(level, part, place, effects if is_said else None) for place in places)
+    note, chart = _note(level, part, effects), _beside(level, part, title, places)
+    shown = key.replace("_", "-")
+    return Grid(shown, title, (*columns, *level.titles), rows, note, chart, with_methods=False, is_dense=True)
 
 
-def _beside(compared: _Compared, title: Text) -> Beside:
+def _row(level: Level, part: int, place: int, effects: Sequence[Estimate] | None) -> tuple[Cell, ...]:
+    """Return the row of a touchpoint, or of "none"; without a column for `effects` where there are none."""
+    (name,), is_none = level.names([place]), place == len(level.credits.touchpoints)
+    touches = None if is_none else count(level.credits.n_touches[place])
+    proven = () if effects is None else (None if is_none else effects[place],)
+    return name, touches, *proven, *(_brief(each[place][part]) for each in level.amounts)
+
+
+def _beside(level: Level, part: int, title: Text, places: Sequence[int]) -> Beside:
     """Return the chart of the touchpoints with the most credit."""
-    *known, _ = compared.places
+    *known, _ = places
     shown = known[:MOST_SHOWN]
-    names = _names(compared.credits, shown)
-    effects = tuple(replace(compared.proven[name], scale=Scale.AMOUNT) for name in names)
+    names = level.names(shown)
+    effects = tuple(replace(level.effect(name, part), scale=Scale.AMOUNT) for name in names)
     has_proof = any(each.value is not None for each in effects)
     caption = text("attribution.page.caption" if has_proof else "attribution.page.caption_rules")
     if len(known) > len(shown):
         caption = text("attribution.page.caption_most", caption=caption, n=count(len(known) - len(shown)))
-    estimates = (*(tuple(each[place] for place in shown) for each in compared.credit), effects)
-    return Beside(title, caption, names, compared.series, estimates, text(f"attribution.page.axis_{compared.key}"))
+    estimates = (*(tuple(each[place][part] for place in shown) for each in level.amounts), effects)
+    series = (*level.titles, text("attribution.page.incremental"))
+    return Beside(title, caption, names, series, estimates, text(f"attribution.page.axis_{_KEYS[part]}"))
 
 
-def _note(compared: _Compared) -> Text:
+def _note(level: Level, part: int, effects: Sequence[Estimate]) -> Text:
     """Return what the columns sum to, and how their intervals were made."""
-    note = text(f"attribution.page.note_{compared.key}", total=amount(_total(compared.credits, compared.part)))
-    note = _with_whys(_with_method(note, "method", compared.credit), compared.credit)
-    return _with_method(note, "incremental", [list(compared.proven.values())])
+    total = amount(level.total(part))
+    note = _on_rules(text(f"attribution.page.note_{_KEYS[part]}", total=total), _of(level.amounts, part))
+    if effects and effects[0].note and not _differs(effects):
+        return text("attribution.page.note_unproven", note=note, why=effects[0].note)
+    return noted(_with_method(note, "incremental", effects), zip(level.credits.touchpoints, effects, strict=True))
 
 
-def _by_rule(key: str, credits: Credits, by: By, found: Sequence[Sequence[Estimate]], places: Sequence[int]) -> Grid:
+def _shares(level: Level, part: int) -> Grid:
+    """Return the share of all conversions, or of all value, that each rule credits each touchpoint with."""
+    return _by_rule(level, "shares", part, level.shares, level.ranked(part))
+
+
+def _calibration(level: Level, part: int) -> Grid:
+    """Return how much is incremental of each conversion or value that a rule credits, where an experiment says so."""
+    known = [effect for name in level.credits.touchpoints if isinstance(effect := level.proven.get(name), Effect)]
+    found = [ratios(level.credits, rule.name, known) for rule in level.rules]
+    places = [place for place in level.ranked(part)[:-1] if _is_known(level, level.credits.touchpoints[place])]
+    return _by_rule(level, "calibration", part, found, places)
+
+
+def _by_rule(level: Level, kind: str, part: int, found: Sequence[Sequence[Pair]], places: Sequence[int]) -> Grid:
     """Return a table of what is found by each rule of each touchpoint at some places."""
-    columns = (text(f"attribution.page.by_{by.value}"), *_titles(credits))
+    key = f"{kind}_value" if part == VALUE else kind
     rows = tuple(
-        (name, *(_brief(each[place]) for each in found))
-        for place, name in zip(places, _names(credits, places), strict=True)
+        (name, *(_brief(each[place][part]) for each in found))
+        for place, name in zip(places, level.names(places), strict=True)
     )
-    note = text(f"attribution.page.note_{key}", total=amount(_total(credits, _COUNT)))
-    note = _with_whys(_with_method(note, "method", found), found)
-    title = text(f"attribution.page.{key}_{by.value}")
-    return Grid(f"{key}-{by.value}", title, columns, rows, note, with_methods=False)
+    columns = (text(f"attribution.page.by_{level.by.value}"), *level.titles)
+    note = _on_rules(text(f"attribution.page.note_{key}", total=amount(level.total(part))), _of(found, part, places))
+    title = text(f"attribution.page.{key}_{level.by.value}")
+    shown = f"{key}-{level.by.value}".replace("_", "-")
+    return Grid(shown, title, columns, rows, note, with_methods=False, is_dense=True)
 
 
-def _with_method(note: Text, kind: str, found: Sequence[Sequence[Estimate]]) -> Text:
+def _is_known(level: Level, name: Name) -> bool:
+    return level.effect(name, CONVERSIONS).interval is not None
+
+
+def _of(found: Sequence[Sequence[Pair]], part: int, places: Sequence[int] | None = None) -> list[Estimate]:
+    """Return all estimates of a part, or those at some places."""
+    return [each[place][part] for each in found for place in (range(len(each)) if places is None else places)]
+
+
+def _differs(effects: Sequence[Estimate]) -> bool:
+    """Whether effects fill a column: some is known, or there are several reasons why none is."""
+    return any((each.value, each.note) != (None, effects[0].note) for each in effects)
+
+
+def _on_rules(note: Text, found: Sequence[Estimate]) -> Text:
+    """Return a note with how the intervals of rules were made, and why some have none."""
+    return _with_whys(_with_method(note, "method", found), found)
+
+
+def _with_method(note: Text, kind: str, found: Sequence[Estimate]) -> Text:
     """Return a note with the method of estimates, as far as any has an interval."""
-    known = (each for estimates in found for each in estimates if each.interval is not None)
+    known = (each for each in found if each.interval is not None)
     method = next((wording.method(replace(each, note=None)) for each in known), None)
     return note if method is None else text(f"attribution.page.note_{kind}", note=note, method=method)
 
@@ -212,9 +193,9 @@ def _brief(found: Estimate) -> Estimate:
     return found if found.value is None else replace(found, note=None)
 
 
-def _with_whys(note: Text, found: Sequence[Sequence[Estimate]]) -> Text:
+def _with_whys(note: Text, found: Sequence[Estimate]) -> Text:
     """Return a note with why estimates have no interval, each reason once, whatever numbers are in it."""
-    notes = (each.note for estimates in found for each in estimates if each.value is not None and each.interval is None)
+    notes = (each.note for each in found if each.value is not None and each.interval is None)
     for number, why in enumerate({why.key: why for why in notes if why is not None}.values()):
         note = text(f"attribution.page.note_{'also' if number else 'why'}", note=note, why=why)
     return note
@@ -225,89 +206,23 @@ def _journey(path: Path) -> tuple[Cell, ...]:
         _steps(path.touchpoints),
         count(path.n),
         amount(path.conversions),
-        share(path.conversions / path.n),
+        Number(path.conversions / path.n, Style.SHARE, 1),
         amount(path.value),
     )
 
 
 def _steps(touchpoints: Sequence[Name]) -> Name:
     """Return touchpoints in their order as one name; of a long journey the middle is left out."""
-    if len(touchpoints) > MOST_STEPS:
+    steps = [_step(name, len(list(same))) for name, same in groupby(touchpoints)]
+    if len(steps) > MOST_STEPS:
         half = MOST_STEPS // 2
-        touchpoints = (*touchpoints[:half], "…", *touchpoints[-half:])
-    said, *rest = touchpoints
+        middle = text("attribution.page.middle", steps=count(len(steps) - 2 * half))
+        steps = [*steps[:half], middle, *steps[-half:]]
+    said, *rest = steps
     for step in rest:
         said = text("attribution.page.step", journey=said, next=step)
     return said
 
 
-def _rules(credits: Credits) -> list[Rule]:
-    return [each.rule for each in credits.by_rule]
-
-
-def _titles(credits: Credits) -> list[Text]:
-    return [rule.title for rule in _rules(credits)]
-
-
-def _names(credits: Credits, places: Sequence[int]) -> tuple[Name, ...]:
-    return tuple((*credits.touchpoints, NONE)[place] for place in places)
-
-
-def _total(credits: Credits, part: int) -> float:
-    return float(credits.everything[:, part].sum())
-
-
-def _ranked(credits: Credits, part: int) -> list[int]:
-    """Return the places of touchpoints by the mean credit of all rules, and after them the place of none."""
-    credit = np.mean([each.amounts[:, part] for each in credits.by_rule], axis=0)
-    return [*np.argsort(-credit, kind="stable").tolist(), len(credits.touchpoints)]
-
-
-def _effect(effects: Effects, name: Name, part: int) -> Estimate:
-    """Return what randomisation proves of a touchpoint, or that it says nothing of it."""
-    match effects.get(name):
-        case Effect() as effect:
-            return effect.total[part]
-        case None:
-            return not_evaluable(text("attribution.page.untested"), text("attribution.page.incremental"))
-        case why:
-            return not_evaluable(why, text("attribution.page.incremental"))
-
-
-Held = tuple[Rule, Name, Estimate, Estimate]
-"""A rule, a touchpoint, what it credits it with, and what randomisation proves of it."""
-
-
-def _held_against(credits: Credits, effects: Effects, method: Method) -> Iterator[Held]:
-    """Yield all credit that can be held against an effect."""
-    for rule in _rules(credits):
-        for name, (credit, _) in zip(credits.touchpoints, intervals.amounts(credits, rule.name, method), strict=False):
-            effect = _effect(effects, name, _COUNT)
-            if credit.value is not None and effect.value is not None and effect.interval is not None:
-                yield rule, name, credit, effect
-
-
-def _gap(_rule: Rule, _name: Name, credit: Estimate, effect: Estimate) -> tuple[bool, float]:
-    """Return whether credit lies outside of what randomisation leaves open, and how far it is from the effect."""
-    return _finding(credit, effect) != "within", abs((credit.value or 0.0) - (effect.value or 0.0))
-
-
-def _finding(credit: Estimate, effect: Estimate) -> str:
-    low, high = effect.interval or (0.0, 0.0)
-    value = credit.value or 0.0
-    if low <= value <= high:
-        return "within"
-    if value < low:
-        return "below"
-    return "lost" if high < 0 else "none" if low <= 0 else "above"
-
-
-def _and_unproven(said: Text, names: Sequence[Name]) -> Text:
-    """Return a sentence, and of what nothing is proven."""
-    if not names:
-        return said
-    named: tuple[Arg, ...] = tuple(wording.shortened(name, 40) for name in names[:_MOST_NAMED])
-    rest = len(names) - len(named)
-    if rest:
-        return text("attribution.page.unproven_more", said=said, names=named, n=count(rest))
-    return text("attribution.page.unproven_of", said=said, names=named)
+def _step(name: Name, n: int) -> Name:
+    return name if n == 1 else text("attribution.page.repeated", name=name, times=count(n))

@@ -1,6 +1,6 @@
 """What to try next: where many units come, little is known, and the policy has not decided either.
 
-The worth of knowing is what a week's units lose on average because the better of variant and control is chosen by an
+The worth of knowing is what a week loses on average because the better of variant and control is chosen by an
 estimate that is not exact: with an effect of d per unit and a standard error of s, each of n units loses
 s * (phi(z) - z * (1 - Phi(z))), z = |d| / s, in expectation (the unit normal loss; Raiffa and Schlaifer 1961, 5.4, with
 a flat prior). It is large where the audience is large and the interval wide, and small where the sign is clear. A
@@ -9,51 +9,61 @@ policy that has settled on a variant has taken that decision, so the worth count
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import special, stats
+from scipy import stats
 
-from analysis.arrays import Floats
+from analysis.attribution.coming import Coming
 from analysis.attribution.incremental.effect import Effect
 from analysis.document import Cell, Grid
 from analysis.estimate import Estimate
 from analysis.logs.sources import LogSource
 from analysis.sequential import asymptotic
 from analysis.texts import Name, Text, amount, count, share, text
-from engine.experiments import Experiment, Status
+from engine.metrics import Better
 
-MOST, MOST_UNTESTED = 10, 3
-"""So many suggestions are made, and so many of them to find out whether something does anything at all."""
+MOST, MOST_UNKNOWN = 10, 3
+"""So many suggestions are made, and so many of them where nothing at all is known."""
 
-_WEEK = 7 * 86_400_000_000
-_RECENT = 0.1
-"""The share of the latest draws by which a policy is judged."""
+NEGLIGIBLE = 0.01
+"""Below so many conversions a week knowing more is worth nothing: that is one in two years."""
+
+_TO_DO = {"attribution.incremental.no_control_share": "compare", "attribution.incremental.unbalanced": "check"}
+"""What is to be done where nothing is known for a reason that waiting does not change."""
 
 _COLUMNS = ("what", "audience", "known", "undecided", "worth", "why")
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Something that could be learned: of whom (`n_a_week` units), what is known, and how undecided the policy is.
+    """Something that could be learned by an experiment that runs, of those who are `coming`.
 
-    `effect` is that per unit. `undecided` is 0 where the policy has settled, and 1 where it gives all the same chance.
+    `effect` is that per unit as it may be read now, and `once` as at one look: so well it is known.
     """
 
     name: Name
-    n_a_week: float
+    coming: Coming
     effect: Estimate
-    undecided: float
+    once: Estimate
 
     @property
     def worth(self) -> float | None:
         """The expected loss a week, in conversions, of choosing by what is known; None where nothing is known."""
-        error = asymptotic.standard_error(self.effect)
-        if error is None or self.effect.value is None:
+        error = asymptotic.standard_error(self.once)
+        if error is None or self.once.value is None:
             return None
-        return self.n_a_week * self.undecided * error * unit_normal_loss(abs(self.effect.value) / error)
+        loss = error * unit_normal_loss(abs(self.once.value) / error)
+        return self.coming.in_a_week * self.coming.undecided * loss
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """A touchpoint of which randomisation proves nothing, and why."""
+
+    name: Name
+    n_touches: int
+    why: Text
 
 
 def unit_normal_loss(z: float) -> float:
@@ -66,90 +76,71 @@ def unit_normal_loss(z: float) -> float:
 
 
 def running(log: LogSource, effects: Mapping[str, Sequence[Effect]]) -> Iterator[Open]:
-    """Yield what the experiments that still run could teach, of some `effects` by experiment."""
-    for state in log.states():
-        experiment = state.experiment
-        if state.status is not Status.RUNNING or experiment.experiment_id not in effects:
-            continue
-        audience, doubt = _audience(log, experiment), undecided(log, experiment)
-        for effect in effects[experiment.experiment_id]:
-            yield Open(effect.name, audience, effect.per_unit[0], doubt)
+    """Yield what experiments that run could teach, of some `effects` by experiment, as far as anybody still comes."""
+    for experiment_id, found in effects.items():
+        coming = Coming.of(log, experiment_id)
+        if coming.n_units:
+            yield from (
+                Open(effect.name, coming, effect.per_unit[0], effect.at_one_look.per_unit[0]) for effect in found
+            )
 
 
-def undecided(log: LogSource, experiment: Experiment) -> float:
-    """Return the mean entropy of the latest distributions as a share of the most that they could have.
+def grid(found: Iterable[Open], unproven: Iterable[Unproven] = (), better: Better = Better.HIGHER) -> Grid:
+    """Return what to try next: first of what nothing is known, then what is worth most; a sentence if that is nothing.
 
-    A policy that does not learn has decided nothing while its test runs: 1.
+    Of what little is left to learn is named under the table.
     """
-    if not experiment.policy.learns:
-        return 1.0
-    rows = log.columns("assignments", ("is_draw", "distribution"), experiment.experiment_id)
-    drawn = rows["distribution"].codes[rows["is_draw"] == 1]
-    if not len(drawn):
-        return 1.0
-    latest = drawn[-math.ceil(_RECENT * len(drawn)) :]
-    return float(np.array([_evenness(packed) for packed in rows["distribution"].words])[latest].mean())
-
-
-def grid(found: Iterable[Open], unproven: Sequence[tuple[Name, int]] = ()) -> Grid:
-    """Return what to try next, what is worth most first.
-
-    `unproven` are touchpoints with their touches of which no experiment proves anything: the first thing to learn there
-    is whether they do anything at all.
-    """
-    known = sorted((each for each in found if each.worth is not None), key=lambda each: -(each.worth or 0.0))
-    untested = sorted(unproven, key=lambda each: -each[1])[:MOST_UNTESTED]
-    rows = [*map(_untested, untested), *map(_row, known)]
+    ranked = sorted(found, key=lambda each: (-(each.worth or 0.0), -each.coming.n_units, str(each.name)))
+    known = [each for each in ranked if each.worth is not None]
+    unknown = [*map(_unknown, (each for each in ranked if each.worth is None))]
+    untested = sorted(unproven, key=lambda each: (-each.n_touches, str(each.name)))
+    first = [*unknown, *map(_untested, untested)][:MOST_UNKNOWN]
+    rows = (*first, *(_row(each, better) for each in known if _is_open(each)))[:MOST]
+    note = _note([each for each in known if not _is_open(each)], better)
+    title = text("attribution.trying.title")
     columns = tuple(text(f"attribution.trying.{name}") for name in _COLUMNS)
+    if not rows:
+        return Grid("next", title, columns[:1], ((text("attribution.trying.nothing"),),), note, with_methods=False)
+    return Grid("next", title, columns, rows, note, with_methods=False)
+
+
+def _is_open(found: Open) -> bool:
+    return found.worth is not None and found.worth >= NEGLIGIBLE
+
+
+def _row(found: Open, better: Better) -> tuple[Cell, ...]:
+    why = text(f"attribution.trying.{_reason(found.effect, better)}")
+    return *_start(found), share(found.coming.undecided), amount(found.worth or 0.0), why
+
+
+def _unknown(found: Open) -> tuple[Cell, ...]:
+    why = found.once.note or text("not_evaluable.nobody")
+    to_do = text(f"attribution.trying.{_TO_DO.get(why.key, 'unknown')}", why=why)
+    return *_start(found), share(found.coming.undecided), None, to_do
+
+
+def _start(found: Open) -> tuple[Cell, Cell, Cell]:
+    effect = None if found.effect.value is None else found.effect
+    return found.name, count(found.coming.n_units), effect
+
+
+def _untested(found: Unproven) -> tuple[Cell, ...]:
+    why = text("attribution.trying.untested", n=count(found.n_touches), why=found.why)
+    return found.name, None, None, None, None, why
+
+
+def _reason(effect: Estimate, better: Better) -> str:
+    """Return whether the sign is known, and so what is to be done."""
+    if effect.interval is None or effect.interval[0] <= 0 <= effect.interval[1]:
+        return "which"
+    return "take" if (effect.interval[0] > 0) == (better is Better.HIGHER) else "drop"
+
+
+def _note(settled: Sequence[Open], better: Better) -> Text:
+    """Return how the table is read, and what can be decided of those of which little is left to learn."""
     note = text("attribution.trying.note")
-    return Grid("next", text("attribution.trying.title"), columns, tuple(rows[:MOST]), note, with_methods=False)
-
-
-def _row(found: Open) -> tuple[Cell, ...]:
-    return (
-        found.name,
-        count(round(found.n_a_week)),
-        found.effect,
-        share(found.undecided),
-        amount(found.worth or 0.0),
-        text(f"attribution.trying.{_reason(found.effect)}"),
-    )
-
-
-def _untested(found: tuple[Name, int]) -> tuple[Cell, ...]:
-    name, n_touches = found
-    return name, text("attribution.trying.touches", n=count(n_touches)), None, None, None, _UNTESTED
-
-
-_UNTESTED: Text = text("attribution.trying.untested")
-
-
-def _reason(effect: Estimate) -> str:
-    """Return whether the sign is known, and so what more units would say."""
-    if effect.interval is None:
-        return "too_few"
-    low, high = effect.interval
-    return "which" if low <= 0 <= high else "how_much"
-
-
-def _audience(log: LogSource, experiment: Experiment) -> float:
-    """Return how many units come in a week, as the experiment's own time says."""
-    rows = log.columns("assignments", ("assigned_at", "unit_key"), experiment.experiment_id)
-    if not len(rows["unit_key"]):
-        return 0.0
-    n_units = len(np.unique(rows["unit_key"]))
-    span = int(rows["assigned_at"].max() - rows["assigned_at"].min())
-    return n_units * _WEEK / max(span, _WEEK)
-
-
-def _evenness(packed: bytes) -> float:
-    """Return the entropy of a packed distribution as a share of that of an even one; of one variant alone 0.
-
-    >>> _evenness(np.array([1, 1], "<i8").tobytes()), _evenness(np.array([1, 0], "<i8").tobytes())
-    (1.0, 0.0)
-    """
-    weights: Floats = np.frombuffer(packed[: len(packed) // 8 * 8], "<i8").astype(np.float64)
-    total = weights.sum()
-    if len(weights) < 2 or total <= 0:
-        return 0.0
-    return float(special.entr(weights / total).sum() / math.log(len(weights)))
+    for reason in ("take", "drop", "which"):
+        names = tuple(each.name for each in settled if _reason(each.effect, better) == reason)
+        if names:
+            note = text(f"attribution.trying.note_{reason}", note=note, names=names)
+    return note

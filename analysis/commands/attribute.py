@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from analysis.attribution import attributing, showing
+from analysis.attribution import attributing
 from analysis.attribution.events import Windows
 from analysis.attribution.journeys import By
 from analysis.attribution.rules import by_name
@@ -17,12 +17,15 @@ from analysis.attribution.rules.base import Rule
 from analysis.attribution.rules.positional import LastNonDirect
 from analysis.attribution.stores.asked import CHANNEL_FIELD
 from analysis.commands.printing import print_grid
-from analysis.document import Attribution, Cell, Grid
+from analysis.document import Attribution, Beside, Cell, Grid
 from analysis.pages import languages, render, wording
 from analysis.pages.languages import Language
 from engine.blocks import Node, duration_text
 from engine.commands.telling import in_a_line
 from engine.errors import InvalidExperiment
+
+MOST_RULES = 3
+"""So many rules are printed; the page has all."""
 
 _USUAL = Windows()
 _BY = tuple(each.value for each in By)
@@ -64,6 +67,9 @@ def duration_of(_ctx: object, _param: object, value: str | None) -> timedelta | 
 )
 @click.option("--within", callback=duration_of, help="Until when after its first draw what a unit does is incremental.")
 @click.option("--channel-field", default=CHANNEL_FIELD, show_default=True, help="The context's field with the channel.")
+@click.option(
+    "--channel", "channels", multiple=True, metavar="NAME", help="A channel that is told apart; all if left out."
+)
 @click.option("--direct", multiple=True, metavar="NAME", help="What last_non_direct passes over.  [default: direct]")
 @click.option("--interval", default="delta", show_default=True, type=click.Choice(["delta", "bootstrap"]))
 @click.option("--format", "formats", multiple=True, type=click.Choice(render.FORMATS), help="All of them if left out.")
@@ -79,6 +85,7 @@ def attribute(
     session_gap: timedelta,
     within: timedelta | None,
     channel_field: str,
+    channels: tuple[str, ...],
     direct: tuple[str, ...],
     interval: str,
     formats: tuple[str, ...],
@@ -94,10 +101,11 @@ def attribute(
       armlift attribute purchase --log store --rule linear --rule markov_1 --by channel --look-back 14d
     """
     asked = attributing.Asked(
-        rules=_rules(rules or by_name.DEFAULT, direct),
-        by=tuple(map(By, by)) or tuple(By),
+        rules=_rules(tuple(dict.fromkeys(rules)) or by_name.DEFAULT, direct),
+        by=tuple(map(By, dict.fromkeys(by))) or tuple(By),
         windows=Windows(look_back, session_gap),
         channel_field=channel_field,
+        channels=channels,
         method="bootstrap" if interval == "bootstrap" else "delta",
         within=within,
     )
@@ -120,19 +128,23 @@ def _print(found: Attribution, language: Language) -> None:
     for caution in found.verdict.cautions:
         click.echo(in_a_line(f"  - {language.say(caution)}"))
     for grid in found.grids[:1]:
-        print_grid(_short(grid), language)
+        shown = _short(grid)
+        print_grid(shown, language)
+        if rest := ", ".join(map(language.say, grid.columns[len(shown.columns) :])):
+            click.echo(in_a_line(f"on the page alone: {rest}"))
 
 
 def _short(grid: Grid) -> Grid:
-    """Return a table in which intervals are those of what is proven alone."""
-    proven = 1 + len(showing.BEFORE_RULES)
-    return replace(grid, rows=tuple((*row[:proven], *map(_value, row[proven:])) for row in grid.rows))
+    """Return a table that fits into a terminal: of a few rules, with intervals of what is proven alone."""
+    n_rules = len(grid.chart.series) - 1 if isinstance(grid.chart, Beside) else 0
+    before = len(grid.columns) - n_rules
+    end = before + MOST_RULES
+    rows = tuple((*row[:before], *map(_value, row[before:end])) for row in grid.rows)
+    return replace(grid, columns=grid.columns[:end], rows=rows)
 
 
 def _value(cell: Cell) -> Cell:
-    if not wording.is_estimate(cell):
-        return cell
-    return replace(cell, low=None, high=None, note=None)
+    return wording.value(cell) if wording.is_estimate(cell) else cell
 
 
 COMMANDS: Mapping[str, click.Command] = {"attribute": attribute}

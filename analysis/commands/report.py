@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from rich.progress import Progress
@@ -17,6 +18,8 @@ from analysis.logs.sources import LogSource
 from analysis.pages import languages, render
 from engine.errors import InvalidRequest
 
+Made = TypeVar("Made", Report, Attribution)
+
 
 @click.command()
 @click.argument("experiments", metavar="[EXPERIMENT]...", nargs=-1)
@@ -28,7 +31,8 @@ from engine.errors import InvalidRequest
 def report(experiments: tuple[str, ...], log: Path, out: Path, language: str) -> None:
     """Write the report of experiments, or of all, from a store's log: HTML, Markdown, JSON and CSV, and an index.
 
-    With all of them come pages about how the credit is shared for outcomes that several experiments have.
+    With all of them come pages about how the credit is shared for the outcomes that several experiments have, or where
+    they have none in common, for their revenue. `armlift attribute` makes that of any other outcome.
 
     \b
     Example:
@@ -40,9 +44,11 @@ def report(experiments: tuple[str, ...], log: Path, out: Path, language: str) ->
             raise InvalidRequest(f"there is no experiment in {log}: `armlift apply FILE` makes one")
         reports = _read(reader, chosen, learned_in(log, reader))
         credit = () if experiments else _shared(reader)
+        outcomes = {state.experiment.experiment_id: state.experiment.outcomes for state in reader.states()}
     words = languages.load(language)
     for made in reports:
-        page, *_ = analysis.write(made, out / made.experiment_id, language)
+        own = [found for found in credit if found.outcome in outcomes[made.experiment_id]]
+        page, *_ = analysis.write(made, out / made.experiment_id, language, own)
         click.echo(f"{made.experiment_id}: {words.say(made.verdict.sentence)}")
         click.echo(f"  {page}")
     for found in credit:
@@ -53,22 +59,28 @@ def report(experiments: tuple[str, ...], log: Path, out: Path, language: str) ->
 
 
 def _read(log: LogSource, chosen: Sequence[str], learned: Learned | None) -> list[Report]:
-    # rich's `track` is a generator, and one that an error leaves unfinished waits for its own threads when it is freed.
-    with Progress(transient=True) as bar:
-        task = bar.add_task("Reading the log", total=len(chosen))
-        reports = []
-        for name in chosen:
-            reports.append(analysis.report(log, name, learned=learned))
-            bar.advance(task)
-        return reports
+    return _each(chosen, "Reading the log", lambda name: analysis.report(log, name, learned=learned))
 
 
 def _shared(log: LogSource) -> tuple[Attribution, ...]:
-    """Return how the credit is shared for each outcome that several experiments have."""
+    """Return how the credit is shared for the outcomes of a log whose credit is to be shared."""
     # One named experiment waits for nothing of this.
     from analysis.attribution import attributing
 
-    return tuple(attributing.attribute(log, outcome) for outcome in attributing.outcomes(log))
+    outcomes = attributing.outcomes(log)
+    return tuple(_each(outcomes, "Sharing the credit", lambda outcome: attributing.attribute(log, outcome)))
+
+
+def _each(names: Sequence[str], doing: str, make: Callable[[str], Made]) -> list[Made]:
+    """Return what is made of each name, with a bar of what was done so far."""
+    # rich's `track` is a generator, and one that an error leaves unfinished waits for its own threads when it is freed.
+    with Progress(transient=True) as bar:
+        task = bar.add_task(doing, total=len(names))
+        made = []
+        for name in names:
+            made.append(make(name))
+            bar.advance(task)
+        return made
 
 
 COMMANDS: Mapping[str, click.Command] = {"report": report}

@@ -88,13 +88,13 @@ def _decoded(wanted: Any, data: Any) -> Any:  # noqa: ANN401 (JSON of whatever a
 
 
 def _decoded_union(kinds: Sequence[Any], data: Any) -> Any:  # noqa: ANN401 (as above)
-    """Return `data` as the kind whose fields it has; a name, a number or nothing is what it is."""
+    """Return `data` as the kind that has its fields; a name, a number or nothing is what it is."""
     if not isinstance(data, Mapping):
         return data
     if data.keys() == {"word"}:
         return Word(data["word"])
     classes = [kind for kind in kinds if isinstance(kind, type) and is_dataclass(kind)]
-    return _decoded(next(kind for kind in classes if data.keys() == _hints(kind).keys()), data)
+    return _decoded(next(kind for kind in classes if data.keys() <= _hints(kind).keys()), data)
 
 
 def _decoded_fields(wanted: Any, data: Mapping[str, Any]) -> Any:  # noqa: ANN401 (as above)

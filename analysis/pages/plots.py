@@ -145,18 +145,20 @@ def forest(data: Forest, name: str, language: Language = ENGLISH) -> str:
 def beside(data: Beside, name: str, language: Language = ENGLISH) -> str:
     """Return what several methods say of each name under each other, as SVG; the last method is black and thick.
 
-    At least one estimate must have a value.
+    At least one estimate must have a value. What says nothing of any name is not in the legend.
     """
     labels, n = _labels(data.series, language, _METHOD), len(data.series)
-    columns, block = _columns(labels, n), n + _APART + _PAD
+    named = [label for label, row in zip(labels, data.estimates, strict=True) if any(e.value is not None for e in row)]
+    columns, block = _columns(named, len(named)), n + _APART + _PAD
     unit = 0.15 if n <= _FEW else 0.12
-    with _figure(0.85 + 0.24 * -(-n // columns) + unit * block * len(data.names)) as figure:
+    with _figure(0.85 + 0.24 * -(-len(named) // columns) + unit * block * len(data.names)) as figure:
         axes, span = figure.subplots(), _reach(data)
         for index, label in enumerate(labels):
             mark = _mark(index, n)
             for place, estimate in enumerate(data.estimates[index]):
                 _whisker(axes, place * block + index + _APART * (mark is _AGAINST), estimate, mark, span)
-            axes.plot([], [], label=label, linewidth=mark.thickness, **_marker(mark))
+            if label in named:
+                axes.plot([], [], label=label, linewidth=mark.thickness, **_marker(mark))
         _amount_axis(axes, span, language)
         axes.set_xlabel(language.say(data.axis))
         _name_axis(axes, _labels(data.names, language), block)

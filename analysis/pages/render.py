@@ -28,22 +28,24 @@ FORMATS = ("html", "md", "json", CSV)
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 
 
-def to_html(report: Report, language: str = "en") -> str:
+def to_html(report: Report, language: str = "en", attributions: Sequence[Attribution] = ()) -> str:
     """Return the report as one page that needs no network and runs nothing; the same bytes for the same report.
 
-    Raises:
-        InvalidRequest: there is no such language.
-    """
-    return _page("report.html.j2", language, is_html=True, report=report)
-
-
-def to_markdown(report: Report, language: str = "en") -> str:
-    """Return the report as Markdown, without the charts.
+    It links what `write_attribution` writes of some `attributions` into the directory above the report's.
 
     Raises:
         InvalidRequest: there is no such language.
     """
-    return _page("report.md.j2", language, is_html=False, report=report)
+    return _page("report.html.j2", language, is_html=True, report=report, credit=_linked(attributions, "../"))
+
+
+def to_markdown(report: Report, language: str = "en", attributions: Sequence[Attribution] = ()) -> str:
+    """Return the report as Markdown, without the charts, with the links of `to_html`.
+
+    Raises:
+        InvalidRequest: there is no such language.
+    """
+    return _page("report.md.j2", language, is_html=False, report=report, credit=_linked(attributions, "../"))
 
 
 def candidate_to_html(candidate: Candidate, language: str = "en") -> str:
@@ -91,13 +93,18 @@ def attribution_to_cell(attribution: Attribution, language: str = "en") -> str:
     return _page("cell.html.j2", language, is_html=True, verdict=attribution.verdict, grids=attribution.grids)
 
 
-def write(report: Report, directory: str | Path, language: str = "en") -> list[Path]:
+def write(
+    report: Report, directory: str | Path, language: str = "en", attributions: Sequence[Attribution] = ()
+) -> list[Path]:
     """Write report.html, report.md, report.json and csv/ into a directory, made where needed; return their paths.
+
+    The pages have the links of `to_html`.
 
     Raises:
         InvalidRequest: the directory cannot be written, or there is no such language.
     """
-    pages = {HTML: to_html(report, language), MARKDOWN: to_markdown(report, language), JSON: report.to_json()}
+    html, markdown = (make(report, language, attributions) for make in (to_html, to_markdown))
+    pages = {HTML: html, MARKDOWN: markdown, JSON: report.to_json()}
     return [
         *(written(Path(directory) / name, page) for name, page in pages.items()),
         *_written_sheets(directory, spreadsheets.sheets(report)),
@@ -140,10 +147,15 @@ def write_index(
         InvalidRequest: the directory cannot be written, or there is no such language.
     """
     grids = [overview.ran(reports), overview.concluded(reports), overview.lifts(reports)]
-    credit = [(f"{ATTRIBUTION}/{spreadsheets.file_name(each.outcome)}.html", each) for each in attributions]
-    shown = {"reports": reports, "grids": grids, "page": HTML, "concluded": overview.last_conclusion, "credit": credit}
+    credit, concluded = _linked(attributions), overview.last_conclusion
+    shown = {"reports": reports, "grids": grids, "page": HTML, "concluded": concluded, "credit": credit}
     _written_sheets(directory, spreadsheets.of_grids(grids))
     return written(Path(directory) / "index.html", _page("index.html.j2", language, is_html=True, **shown))
+
+
+def _linked(attributions: Sequence[Attribution], up: str = "") -> list[tuple[str, Attribution]]:
+    """Return attributions with the links of their pages, from a page that has their folder in itself or `up`."""
+    return [(f"{up}{ATTRIBUTION}/{spreadsheets.file_name(each.outcome)}.html", each) for each in attributions]
 
 
 def _written_sheets(directory: str | Path, sheets: Mapping[str, str]) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeGuard
 
@@ -51,7 +51,7 @@ def decimals(estimates: Iterable[Estimate]) -> int | None:
     return max((places for places in found if places is not None), default=None)
 
 
-def value(estimate: Estimate, places: int | None = None) -> Arg:
+def value(estimate: Estimate, places: int | None = None) -> str | Number:
     """Return the value alone, to so many decimal places if given, or a dash where there is none.
 
     >>> str(value(Estimate(0.182757, 0.1776, 0.1881, 21307, text("method.none"), text("method.none"), Scale.SHARE)))
@@ -192,11 +192,34 @@ def at(band: Band, place: int, scale: Scale) -> Arg:
     return text("estimate.whole", value=Number(found, _STYLES[scale], places), low=next(ends), high=next(ends))
 
 
-def common_method(grid: Grid) -> Arg:
-    """Return the method of all intervals of a grid, or nothing where there is none or they differ."""
-    methods = [method(cell) for row in grid.rows for cell in row if is_estimate(cell)]
-    used = [found for found in methods if found]
-    return used[0] if used and all(found == used[0] for found in used) else ""
+def common_methods(grid: Grid) -> Mapping[int, Arg]:
+    """Return the method of all intervals of a column by its place, where they have the same."""
+    if not grid.with_methods:
+        return {}
+    return {place: used[0] for place, used in _methods(grid).items() if all(each == used[0] for each in used)}
+
+
+def said_methods(grid: Grid) -> tuple[Text, ...]:
+    """Return what is said under a grid of the methods of its columns: once, where all have the same."""
+    methods = common_methods(grid)
+    distinct = tuple(dict.fromkeys(methods.values()))
+    if len(distinct) == 1 and methods.keys() == _methods(grid).keys():
+        return (text("page.method_of", method=distinct[0]),)
+    return tuple(text("page.method_in", column=grid.columns[place], method=each) for place, each in methods.items())
+
+
+def spans(row: Sequence[Cell]) -> list[tuple[int, Cell, int]]:
+    """Return the cells of a row with their places and over how many columns they go.
+
+    Neighbours of which nothing is known, for the same reason, are one cell.
+    """
+    found: list[tuple[int, Cell, int]] = []
+    for place, cell in enumerate(row):
+        if found and _is_as_unknown(cell, found[-1][1]):
+            found[-1] = (*found[-1][:2], found[-1][2] + 1)
+        else:
+            found.append((place, cell, 1))
+    return found
 
 
 def is_estimate(found: Cell) -> TypeGuard[Estimate]:
@@ -248,6 +271,18 @@ def width(name: str) -> int:
     (2, 2)
     """
     return sum(map(_columns, name))
+
+
+def _is_as_unknown(cell: Cell, other: Cell) -> bool:
+    known = (each.value is not None or each.note is None for each in (cell, other) if is_estimate(each))
+    return is_estimate(cell) and is_estimate(other) and not any(known) and cell.note == other.note
+
+
+def _methods(grid: Grid) -> Mapping[int, Sequence[Arg]]:
+    """Return the methods of a column's intervals by its place, of columns that have any."""
+    columns = enumerate(zip(*grid.rows, strict=True))
+    found = {place: [method(cell) for cell in cells if is_estimate(cell)] for place, cells in columns}
+    return {place: used for place, all_of in found.items() if (used := [each for each in all_of if each])}
 
 
 def _columns(letter: str) -> int:

@@ -138,7 +138,7 @@ def _effects(door: EngineDoor, truth: Truth, n_customers: int) -> Iterator[tuple
 
 def _told(name: str, effect: Effect, increment: Increment, n_customers: int) -> Iterator[tuple[tuple[str, str], Told]]:
     true = increment.purchases * n_customers, increment.value * n_customers
-    for measure, estimate, truth in zip(MEASURES, effect.total, true, strict=True):
+    for measure, estimate, truth in zip(MEASURES, effect.at_one_look.total, true, strict=True):
         if estimate.value is None or estimate.low is None or estimate.high is None:
             yield (name, measure), Told(truth, None)
         else:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.arrays import Floats, Ints
-from analysis.attribution.incremental.did import Did
 from analysis.attribution.incremental.entering import Entered
 from analysis.attribution.incremental.units import Draws, Units
 from analysis.mixing import buckets
@@ -35,7 +34,8 @@ def known(units: Units, entered: Entered, among: Sequence[Draws]) -> Floats:
     That is what they did before, the channels in which they were drawn before, the experiment of the set `among` that
     they came in by, and when.
     """
-    before = units.did.between(entered.unit, _ever(entered), entered.since - 1)
+    ever = np.full(len(entered), np.iinfo(np.int64).min // 4)
+    before = units.did.between(entered.unit, ever, entered.since - 1)
     others = [each for each in units.draws if all(each is not one for one in among)]
     return np.column_stack([done(before), _channels(entered, others), _codes(entered.first), _times(entered.since)])
 
@@ -98,13 +98,9 @@ def _channels(entered: Entered, others: Sequence[Draws]) -> Floats:
 
 def _before(entered: Entered, draws: Draws) -> Floats:
     """Return 1 for each unit that had been drawn in an experiment, else 0, (u,)."""
-    drawn = Did(draws.unit, draws.at, np.zeros(len(draws.unit)))
-    return drawn.between(entered.unit, _ever(entered), entered.since - 1)[:, 0]
-
-
-def _ever(entered: Entered) -> Ints:
-    """Return a time before all others for each unit, (u,)."""
-    return np.full(len(entered), np.iinfo(np.int64).min // 4)
+    # Place -1, none, finds the end of time at the end.
+    drawn_at = np.append(draws.at, np.iinfo(np.int64).max)[draws.places(entered.unit)]
+    return np.asarray(drawn_at < entered.since, np.float64)
 
 
 def _codes(code: Ints) -> Floats:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from analysis.arrays import Flags, Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Contrast:
     """Draws (r,) of what is looked at, beside those of the control weighed so that they stand for them.
 
@@ -37,15 +38,14 @@ class Contrast:
     @property
     def against(self) -> Floats:
         """The weight of the control's draws, (r,): 0 of all others."""
-        weight = np.divide(self.share, self.chance, out=np.zeros(len(self.share)), where=self.chance > 0)
-        return np.where(self.is_control, weight, 0.0)
+        return np.where(self.is_control, self._ratio, 0.0)
 
-    @property
+    @cached_property
     def weight(self) -> Floats:
         """What each draw adds per unit of what it did, (r,): the mean is 0 where nothing has an effect."""
         return self.chosen - self.against
 
-    @property
+    @cached_property
     def kept(self) -> Floats:
         """1 for what is looked at, (r,), else 0."""
         return np.ones(len(self.share)) if self.is_of_all else self.chosen.astype(np.float64)
@@ -72,19 +72,20 @@ class Contrast:
         These are a chosen one's step up, a control's step down, and what the control's keeps. Draws count by the
         variance that they add, as in `ope.intervals.unseen`.
         """
-        size, ratio = (
-            np.abs(residual),
-            np.divide(self.share, self.chance, out=np.zeros(len(residual)), where=self.chance > 0),
-        )
+        size = np.abs(residual)
         up, down = (noise * size**2 for noise in self._noises)
         held = _mean(size, down) if self.is_of_all else 0.0
-        return _mean(size, up), _mean(size * ratio, down), held
+        return _mean(size, up), _mean(size * self._ratio, down), held
 
-    @property
+    @cached_property
     def _noises(self) -> tuple[Floats, Floats]:
         """The expected squares of the weights of either side, (r,) each."""
-        square = np.divide(self.share**2, self.chance, out=np.zeros(len(self.share)), where=self.chance > 0)
-        return self.share, square
+        return self.share, self.share * self._ratio
+
+    @cached_property
+    def _ratio(self) -> Floats:
+        """For how many draws one of the control would stand, (r,)."""
+        return np.divide(self.share, self.chance, out=np.zeros(len(self.share)), where=self.chance > 0)
 
 
 def _mean(values: Floats, weights: Floats) -> float:

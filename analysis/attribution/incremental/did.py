@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -14,10 +16,11 @@ from analysis.texts import text
 from engine.columns import Columns
 from engine.records import Reason
 
+_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 _COLUMNS = ("seq", "metric", "value", "occurred_at", "void_of", "assignment_seq", "unit_key")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Did:
     """Conversions that stand, and refunds, in the order of time: (c,) each. A refund has a negative value."""
 
@@ -36,26 +39,30 @@ class Did:
         >>> did.between(np.array([7, 7, 8]), np.array([1, 2, 0]), np.array([3, 3, 1])).tolist()
         [[1.0, 3.0], [0.0, -2.0], [0.0, 0.0]]
         """
-        order = np.lexsort((self.at, self.unit))
-        begin, end = (self._ranks(order, unit, at) for at in (since, until + 1))
+        begin, end = (self._ranks(unit, at) for at in (since, until + 1))
         found = np.zeros((len(unit), 2))
         some = end > begin
         if some.any():
-            value = np.append(self.value[order], 0.0)
+            value = np.append(self.value[self._order], 0.0)
             columns = np.stack([value >= 0, value], axis=1).astype(np.float64)
             bounds = np.stack([begin[some], end[some]], axis=1).ravel()
             found[some] = np.add.reduceat(columns, bounds, axis=0)[::2]
         return found
 
-    def _ranks(self, order: Ints, unit: Ints, at: Ints) -> Ints:
+    @cached_property
+    def _order(self) -> Ints:
+        return np.lexsort((self.at, self.unit))
+
+    def _ranks(self, unit: Ints, at: Ints) -> Ints:
         """Return how many rows in the order of unit and time stand before each of some units and times, (r,)."""
-        n = len(order)
-        units, times = np.concatenate([unit, self.unit[order]]), np.concatenate([at, self.at[order]])
-        is_row = np.arange(len(units)) >= len(unit)
-        together = np.lexsort((is_row, times, units))
-        ranks = np.empty(len(units), np.int64)
-        ranks[together] = np.cumsum(is_row[together])
-        return ranks[: len(units) - n]
+        units, times = self.unit[self._order], np.append(self.at[self._order], 0)
+        low, high = (np.searchsorted(units, unit, side) for side in _SIDES)
+        # Units did little each, so that few halvings do.
+        while (low < high).any():
+            middle = (low + high) // 2
+            is_before = (low < high) & (times[middle] < at)
+            low, high = np.where(is_before, middle + 1, low), np.where(is_before, high, middle)
+        return low
 
 
 def read(log: LogSource, outcome: str) -> tuple[Did, tuple[Count, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -56,16 +56,23 @@ class Entered:
         )
         return found if units.within is None else found.chosen(until <= units.end)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Entered]) -> Entered:
+        """Return who came into several sets, one part after the other: a unit may be there several times."""
+        return cls(*(np.concatenate([getattr(each, field.name) for each in parts]) for field in fields(cls)))
+
+    @property
+    def next_since(self) -> Ints:
+        """When the same unit comes in next, (u,), or never."""
+        order = np.lexsort((self.since, self.unit))
+        unit, since = (np.append(column[order], end) for column, end in ((self.unit, -1), (self.since, _FOREVER)))
+        found = np.empty(len(self), np.int64)
+        found[order] = np.where(unit[1:] == unit[:-1], since[1:], _FOREVER)
+        return found
+
     def chosen(self, which: Flags) -> Entered:
         """Return some of the units (u,)."""
-        return Entered(
-            self.unit[which],
-            self.since[which],
-            self.until[which],
-            self.first[which],
-            self.is_control[which],
-            self.chance[which],
-        )
+        return Entered(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 _COLUMNS = ("unit", "at", "is_control", "chance")

@@ -17,7 +17,7 @@ that took part as its device before the login passed by the device's number, whi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,11 @@ from analysis.adaptive import means
 from analysis.adaptive.means import Mean
 from analysis.arrays import Floats, Ints
 from analysis.attribution.incremental.effect import Effect
+from analysis.attribution.incremental.looking import Look
 from analysis.attribution.incremental.placing import Doers, Placed, n_answered, outcomes
 from analysis.attribution.sums import N_GROUPS, groups
 from analysis.document import Count
-from analysis.estimate import LEVEL, Estimate, Scale, error_rate, not_evaluable
+from analysis.estimate import Estimate, Scale, not_evaluable
 from analysis.lifts import intervals
 from analysis.logs.sources import LogSource
 from analysis.ope.stores.asking import is_reader, opening
@@ -44,6 +45,9 @@ LEAST = 20
 
 _NEGLIGIBLE = 0.1
 """What outcomes of assignments come to may be this share of the standard error; beyond, nothing is said."""
+
+_LOOK = Look(n_planned=1_000)
+"""A holdout has no end at which it would be read. Its time are units that did something: fewer than there are units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +140,9 @@ def _total(doers: Doers, found: Mean, asked: Asked, column: int) -> Estimate:
     if reason is not None:
         return not_evaluable(reason, estimand, n, scale=Scale.DIFFERENCE)
     method = text("method.hall", method=text("attribution.lifts.whole_method"))
-    low, high = means.interval(found, error_rate(LEVEL, 1))
+    low, high = means.interval(found, _LOOK.alpha(n))
     p = means.p_value(found)
-    return Estimate(found.value, low, high, n, method, estimand, Scale.DIFFERENCE, p_value=p)
+    return _LOOK.read(Estimate(found.value, low, high, n, method, estimand, Scale.DIFFERENCE, p_value=p))
 
 
 def _why_silent(doers: Doers, found: Mean, column: int) -> Text | None:
@@ -156,7 +160,7 @@ def _per_unit(total: Estimate, n_in: int) -> Estimate:
         reason = total.note or text("not_evaluable.nobody")
         return not_evaluable(reason, estimand, total.n, scale=Scale.DIFFERENCE)
     value, low, high = (each / n_in for each in (total.value, total.low, total.high))
-    return Estimate(value, low, high, total.n, total.method, estimand, Scale.DIFFERENCE, p_value=total.p_value)
+    return replace(total, value=value, low=low, high=high, estimand=estimand)
 
 
 def _relative(doers: Doers, weight: float, found: Mean, total: Estimate) -> Estimate:
@@ -165,12 +169,12 @@ def _relative(doers: Doers, weight: float, found: Mean, total: Estimate) -> Esti
     if total.note is not None:
         return not_evaluable(total.note, estimand, total.n, scale=Scale.RELATIVE)
     inside, outside = _sum(conversions[~doers.is_out]), _sum(conversions[doers.is_out] * weight)
-    critical = means.critical(found, error_rate(LEVEL, 1))
+    critical = means.critical(found, _LOOK.alpha(total.n))
     ends = intervals.fieller(inside.value, inside.square, outside.value, outside.square, critical)
     if ends is None:
         return not_evaluable(text("not_evaluable.not_identified"), estimand, total.n, scale=Scale.RELATIVE)
     value = inside.value / outside.value - 1
-    return Estimate(value, *ends, total.n, text("method.fieller"), estimand, Scale.RELATIVE)
+    return _LOOK.read(Estimate(value, *ends, total.n, text("method.fieller"), estimand, Scale.RELATIVE))
 
 
 def _influence(unit: Ints, added: Floats) -> Floats:

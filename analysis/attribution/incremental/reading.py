@@ -9,8 +9,8 @@ from datetime import timedelta
 import numpy as np
 
 from analysis import adaptive
-from analysis.arrays import Flags, Floats, Ints, first_of
-from analysis.attribution.incremental import did
+from analysis.arrays import Flags, Floats, Ints, distinct, first_of
+from analysis.attribution.incremental import did, looking
 from analysis.attribution.incremental.identities import Identities
 from analysis.attribution.incremental.units import Draws, Units
 from analysis.checks import balance
@@ -57,10 +57,25 @@ def first_draws(frame: Frame) -> Draws | Text:
     reason = None if len(frame.assignments) else text("attribution.incremental.nobody")
     if reason or not is_test(frame):
         return reason or _groups(frame)
-    usable = shown(frame) & frame.assignments.is_usable & frame.assignments.by_unit
-    if not usable.any():
+    drawn = _drawn(frame)
+    if not drawn.any():
         return text("attribution.incremental.nobody")
-    return unfit(frame, usable) or _variants(frame, usable)
+    comparable = drawn & _could_be_control(frame)
+    if not comparable.any():
+        return text("attribution.incremental.never_control")
+    return unfit(frame, drawn) or _variants(frame, comparable)
+
+
+def _n_without(frame: Frame) -> int:
+    """Return how many units of an experiment came only while nobody could have got its control.
+
+    That is a part of its time, as before a control share was kept or after the control was killed, and not of what is
+    drawn: the others compare as well without them.
+    """
+    if not is_test(frame):
+        return adaptive.n_ungrouped(frame)
+    keys, drawn = frame.assignments.unit_key, _drawn(frame)
+    return len(distinct(keys[drawn])) - len(distinct(keys[drawn & _could_be_control(frame)]))
 
 
 def is_test(frame: Frame) -> bool:
@@ -90,6 +105,19 @@ def kept_from(frame: Frame) -> tuple[Ints, Ints]:
     return rows.named_key[first], rows.unit_key[first]
 
 
+def _drawn(frame: Frame) -> Flags:
+    """Return which rows of a test are draws that count, (n,)."""
+    return shown(frame) & frame.assignments.is_usable & frame.assignments.by_unit
+
+
+def _could_be_control(frame: Frame) -> Flags:
+    """Return which rows were drawn from a distribution in which the control had a chance, (n,)."""
+    rows = frame.assignments
+    has_chance = np.append(rows.patterns[:, frame.control] > 0, False)
+    # Pattern -1, none, finds the false at the end.
+    return np.asarray(has_chance[rows.pattern])
+
+
 def _variants(frame: Frame, usable: Flags) -> Draws:
     rows = frame.assignments
     found = crediting.units(frame, usable, rows.variant, rows.stratum, rows.at)
@@ -111,7 +139,8 @@ def _groups(frame: Frame) -> Draws | Text:
 
 def _draws(frame: Frame, found: Subjects, names: tuple[Name, ...], control: int, chances: Floats) -> Draws:
     of = frame.experiment
-    return Draws(of.experiment_id, of.brief, names, control, found.unit_key, found.since, found.label, chances)
+    columns = found.unit_key, found.since, found.label, chances
+    return Draws(of.experiment_id, of.brief, names, control, *columns, looking.n_planned(frame), _n_without(frame))
 
 
 def _as_known(draws: Draws, who: Identities) -> Draws:

@@ -22,7 +22,6 @@ That one cell had 400 runs, with an error of 1.2 %; in 3,000 new ones it is cove
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.optimize import brentq
@@ -40,64 +39,69 @@ MIN_DOERS = 5
 _DOUBLINGS = 60
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """What u units brought, `brought` (u,), and what of it came on top, `on_top` (u,), by the scores of their draws.
+    """What n units brought, and what of it came on top, in all (`total`), by the scores of their draws.
 
-    `steps` are a doer's more, as `Contrast.steps` has them, and `effective` is how many there are.
+    `pair` are the means of what was brought and of what the control would have brought, with their moments, and
+    `influence` (N_GROUPS,) is what each group of units adds to the total, centred on 0. `steps` are a doer's more, as
+    `Contrast.steps` has them, and `effective` is how many doers there are.
     """
 
-    unit: Ints
-    brought: Floats
-    on_top: Floats
+    n: int
+    total: float
+    pair: Pair
+    influence: Floats
     steps: tuple[float, float, float]
     effective: float
 
     @classmethod
-    def of(cls, contrast: Contrast, did: Floats, expected: Floats | float, unit: Ints) -> Scores:
+    def of(
+        cls, contrast: Contrast, did: Floats, expected: Floats | float, unit: Ints, brought: Floats | None = None
+    ) -> Scores:
         """Return the scores of draws (r,), of which those of one `unit` (r,) depend on each other.
 
         A score is weight * (did - expected): doubly robust, and unbiased whatever was expected, as long as that does
         not depend on what was drawn (Robins, Rotnitzky and Zhao 1994, JASA 89). With 0 it is by inverse propensity.
+        What was `brought` (r,) is what those who are looked at did, unless it is said.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             residual = did - expected
-            brought, on_top, steps = contrast.kept * did, contrast.weight * residual, contrast.steps(residual)
-            return cls(unit, brought, on_top, steps, contrast.effective(did))._by_unit()
+            on_top, steps = contrast.weight * residual, contrast.steps(residual)
+            sides = contrast.kept * did if brought is None else brought, on_top
+            keys, sides = _by_unit(unit, sides)
+            if len(keys) < len(unit):
+                steps = _at_least(steps, _typical(sides[1]))
+            return cls._of_units(keys, *sides, steps, contrast.effective(did))
+
+    @classmethod
+    def _of_units(
+        cls, unit: Ints, brought: Floats, on_top: Floats, steps: tuple[float, float, float], effective: float
+    ) -> Scores:
+        n = len(unit)
+        by_group = np.bincount(groups(unit), on_top, N_GROUPS)
+        pair = Pair.of(brought, brought - on_top, np.full(n, 1 / n))
+        return cls(n, float(on_top.sum()), pair, by_group - by_group.mean(), steps, effective)
 
     @property
     def is_small(self) -> bool:
         """Whether all of it can be computed with: fourth powers of the scores have a float64."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            powers = [float((each**4).sum()) for each in (self.brought, self.on_top)]
-        return bool(np.isfinite([*powers, *self.steps]).all())
-
-    @property
-    def total(self) -> float:
-        """What came on top, of all units together."""
-        return float(self.on_top.sum())
-
-    @property
-    def influence(self) -> Floats:
-        """What each group of units adds to the total, centred on 0, (N_GROUPS,)."""
-        by_group = np.bincount(groups(self.unit), self.on_top, N_GROUPS)
-        return np.asarray(by_group - by_group.mean())
+        return bool(np.isfinite([self.pair.plus, self.pair.minus, *self.pair.sums[4], *self.steps]).all())
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """Return low and high of the total, which together miss a share `alpha` of samples."""
-        low, high = gamma.interval(self._spread(self._pair, 1.0), alpha)
-        return low * len(self.unit), high * len(self.unit)
+        low, high = gamma.interval(self._spread(1.0), alpha)
+        return low * self.n, high * self.n
 
     @property
     def p_value(self) -> float:
         """The least `alpha` at which the interval leaves 0 out."""
-        return gamma.p_value(self._spread(self._pair, 1.0))
+        return gamma.p_value(self._spread(1.0))
 
     @property
     def ratio(self) -> float:
         """What was brought, for each that the control would have; NaN where that is not above 0."""
-        pair = self._pair
-        return pair.plus / pair.minus if pair.minus > 0 else float("nan")
+        return self.pair.plus / self.pair.minus if self.pair.minus > 0 else float("nan")
 
     def ratios(self, alpha: float) -> tuple[float, float] | None:
         """Return low and high of the ratio, or None: not identified, because the control might bring nothing.
@@ -105,50 +109,48 @@ class Scores:
         A ratio r is in it where brought - r * control may have the mean 0 (Fieller 1954), by the interval of the total:
         so it leaves 1 out where that leaves 0 out, and nowhere else. What is brought is not below 0.
         """
-        pair = self._pair
 
         def excess(ratio: float) -> float:
-            return alpha - gamma.p_value(self._spread(pair, ratio))
+            return alpha - gamma.p_value(self._spread(ratio))
 
-        if not pair.minus > 0 or gamma.p_value(self._base(pair)) >= alpha:
+        if not self.pair.minus > 0 or gamma.p_value(self._base) >= alpha:
             return None
-        centre = pair.plus / pair.minus
+        centre = self.ratio
         low = float(brentq(excess, 0.0, centre, rtol=1e-12)) if excess(0.0) > 0 else 0.0
         ends = (centre + 2.0**doubling / 1024 for doubling in range(_DOUBLINGS))
         outside = next((end for end in ends if excess(end) > 0), None)
         return None if outside is None else (low, float(brentq(excess, centre, outside, rtol=1e-12)))
 
-    def _by_unit(self) -> Scores:
-        """Return the scores with those of one unit together; then the next unit may be as large as they typically are.
-
-        That size is sum abs(e)**3 / sum e**2, as in `ope.intervals.one_look`.
-        """
-        keys, place = np.unique(self.unit, return_inverse=True)
-        if len(keys) == len(self.unit):
-            return self
-        brought, on_top = (_summed(place, each, len(keys)) for each in (self.brought, self.on_top))
-        size = np.abs(on_top - on_top.mean())
-        square = float((size**2).sum())
-        typical = float((size**3).sum()) / square if square > 0 else 0.0
-        up, down, held = self.steps
-        return Scores(keys, brought, on_top, (max(up, typical), max(down, typical), held), self.effective)
-
-    @cached_property
-    def _pair(self) -> Pair:
-        n = len(self.unit)
-        return Pair.of(self.brought, self.brought - self.on_top, np.full(n, 1 / n))
-
-    def _spread(self, pair: Pair, ratio: float) -> Spread:
+    def _spread(self, ratio: float) -> Spread:
         """Return the mean of brought - ratio * control, with its moments and the steps of a doer that was not seen."""
-        mean, n, (up, down, held) = pair.less(ratio), len(self.unit), self.steps
+        mean, n, (up, down, held) = self.pair.less(ratio), self.n, self.steps
         fall = max(ratio * (held + down) - held, 0.0)
         return Spread(mean.value, max(mean.square, 0.0) * n / (n - 1), mean.cube, up / n, fall / n)
 
-    def _base(self, pair: Pair) -> Spread:
-        """Return the mean of the control, likewise."""
-        mean, n, (up, down, held) = pair.base, len(self.unit), self.steps
+    @property
+    def _base(self) -> Spread:
+        """The mean of the control, likewise."""
+        mean, n, (up, down, held) = self.pair.base, self.n, self.steps
         return Spread(mean.value, mean.square * n / (n - 1), mean.cube, (held + down) / n, up / n)
 
 
-def _summed(place: Ints, values: Floats, n: int) -> Floats:
-    return np.bincount(place, values, n).astype(np.float64)
+def _by_unit(unit: Ints, sides: tuple[Floats, Floats]) -> tuple[Ints, tuple[Floats, Floats]]:
+    """Return units, each once, with the sums of their rows (r,)."""
+    if (unit[1:] > unit[:-1]).all():
+        return unit, sides
+    keys, place = np.unique(unit, return_inverse=True)
+    brought, on_top = (np.bincount(place, each, len(keys)).astype(np.float64) for each in sides)
+    return keys, (brought, on_top)
+
+
+def _typical(scores: Floats) -> float:
+    """Return how large a unit's score typically is, sum abs(e)**3 / sum e**2, as in `ope.intervals.one_look`."""
+    size = np.abs(scores - scores.mean())
+    square = float((size**2).sum())
+    return float((size**3).sum()) / square if square > 0 else 0.0
+
+
+def _at_least(steps: tuple[float, float, float], least: float) -> tuple[float, float, float]:
+    """Return steps that the next unit makes, which may be as large as units typically are."""
+    up, down, held = steps
+    return max(up, least), max(down, least), held

@@ -19,10 +19,11 @@ import numpy as np
 
 from analysis import adaptive
 from analysis.arrays import Flags, Floats, Ints
-from analysis.attribution.incremental import baseline, did, saying
+from analysis.attribution.incremental import baseline, did, looking, saying
 from analysis.attribution.incremental.contrasts import Contrast
 from analysis.attribution.incremental.did import Did
 from analysis.attribution.incremental.identities import Identities
+from analysis.attribution.incremental.looking import Look
 from analysis.attribution.incremental.reading import kept_from, shown, unfit
 from analysis.attribution.incremental.saying import Said
 from analysis.attribution.incremental.scoring import Scores
@@ -72,14 +73,15 @@ def per_touch(log: LogSource, experiment_id: str, outcome: str, window: timedelt
 
     With p for a draw's logged distribution and m for what was expected of its unit, by a linear model of earlier draws
     alone, that is the sum of (1[v] - 1[control] p_v / p_control) (Y - m), for each draw of the variant v. Errors are
-    those of units. Draws whose window is open are left out, and those that could not have been the control's.
+    those of units, and intervals hold at any look where the experiment may be read at any. Draws whose window is open
+    are left out, and those that could not have been the control's.
 
     Raises:
         UnknownExperiment: there is none of this id.
     """
     frame = frames.read(log, experiment_id)
     heard, left_out = did.read(log, outcome)
-    said = Said(outcome, window.total_seconds(), "touch")
+    said = Said(outcome, window.total_seconds(), Look(n_planned=looking.n_planned(frame)), "touch")
     found = _Touches.of(frame, heard, window)
     names = [(place, name) for place, name in enumerate(frame.variants) if place != frame.control]
     if isinstance(found, Text):
@@ -124,11 +126,14 @@ class _Touches:
 
 
 def _draws(frame: Frame) -> Flags | Text:
-    """Return which rows were drawn one by one, (n,), or why there are none or they prove nothing."""
+    """Return which rows were drawn one by one, (n,), or why there are none or they prove nothing.
+
+    A policy that learns draws each unit from what it knows by then, so its draws are that also where units keep them.
+    """
     if frame.answers is not Answers.VARIANT:
         return text("attribution.incremental.several_answers")
     drawn = adaptive.draws(frame) & shown(frame)
-    chosen = drawn & ~frame.assignments.by_unit
+    chosen = drawn if frame.experiment.policy.learns else drawn & ~frame.assignments.by_unit
     if not chosen.any():
         return text(f"attribution.incremental.{'one_draw' if drawn.any() else 'nobody'}")
     return unfit(frame, chosen) or chosen

@@ -27,17 +27,15 @@ from analysis.attribution.rules.coalitions import (
     subset_sums,
     superset_sums,
 )
-from analysis.attribution.rules.sampled import Orders
 from analysis.attribution.sums import JOURNEYS, N_GROUPS, Sums
 
 MAX_EXACT = 15
 """Up to so many touchpoints that occur, all 2**p sets of them are gone through."""
 
-N_ROUNDS = 8
-"""How many rounds of 2 * p orders are drawn where there are more. Of 200,000 journeys among 41 touchpoints the sampling
-error is then some 15 % of the units' standard error, and makes an interval 1 % wider."""
+MIN_ROUNDS, MAX_ROUNDS, _JOURNEYS_A_ROUND = 32, 128, 30_000
+"""How many rounds of 2 * p orders are drawn where there are more: one for so many journeys, within these limits."""
 
-MIN_ALONE = 10
+MIN_ALONE = 8
 """So many conversions are to be expected of journeys that met a touchpoint alone, for an interval of its rate."""
 
 _SEED = 0x5368_6170
@@ -93,7 +91,7 @@ class ShapleyRate(Described):
 
     name: str = "shapley_rate"
     max_exact: int = MAX_EXACT
-    n_rounds: int = N_ROUNDS
+    n_rounds: int | None = None
     seed: int = _SEED
 
     is_signed = True
@@ -109,7 +107,7 @@ class ShapleyRate(Described):
         if self._is_exact(touchpoints):
             credit[touchpoints] = _Game.of(sets, totals, len(touchpoints)).credit
         else:
-            credit[touchpoints], _ = sampled.credit(sets, totals, self._orders(touchpoints))
+            credit[touchpoints] = sampled.credit(sets, totals, self._rounds(touchpoints, totals))
         return credit
 
     def influence(self, sums: Sums, n_touchpoints: int) -> Floats:
@@ -119,14 +117,14 @@ class ShapleyRate(Described):
         if self._is_exact(touchpoints):
             influence[:, touchpoints] = _Game.of(sets, sums.totals, len(touchpoints)).influence(sets, sums)
         else:
-            influence[:, touchpoints] = sampled.influence(sets, sums, self._orders(touchpoints))
+            influence[:, touchpoints] = sampled.influence(sets, sums, self._rounds(touchpoints, sums.totals))
         return influence
 
     def sampling_error(self, keys: Ints, totals: Floats, n_touchpoints: int) -> Floats:
         """Return the standard error across rounds of orders, (p, 2); zeros where the credit is exact."""
         touchpoints, error = occurring(keys, n_touchpoints), np.zeros((n_touchpoints, 2))
         if not self._is_exact(touchpoints):
-            _, error[touchpoints] = sampled.credit(among(keys, touchpoints), totals, self._orders(touchpoints))
+            error[touchpoints] = sampled.error(among(keys, touchpoints), totals, self._rounds(touchpoints, totals))
         return error
 
     def seldom(self, keys: Ints, totals: Floats, n_touchpoints: int) -> Flags:
@@ -145,8 +143,14 @@ class ShapleyRate(Described):
     def _is_exact(self, touchpoints: Ints) -> bool:
         return len(touchpoints) <= self.max_exact
 
-    def _orders(self, touchpoints: Ints) -> Orders:
-        return Orders.of(len(touchpoints), self.n_rounds, self.seed)
+    def _rounds(self, touchpoints: Ints, totals: Floats) -> Ints:
+        n_rounds = self.n_rounds or rounds_of(float(totals[:, JOURNEYS].sum()))
+        return sampled.circles(len(touchpoints), n_rounds, self.seed)
+
+
+def rounds_of(n_journeys: float) -> int:
+    """Return how many rounds are drawn where none are asked: more where more journeys make the units' error smaller."""
+    return round(min(max(MIN_ROUNDS, n_journeys / _JOURNEYS_A_ROUND), MAX_ROUNDS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

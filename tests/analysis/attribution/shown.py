@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.attribution import showing
+from analysis.attribution import showing, telling
 from analysis.attribution.credits import Credits, credit
 from analysis.attribution.events import Windows
 from analysis.attribution.incremental.effect import Effect
 from analysis.attribution.journeys import By, Journeys
+from analysis.attribution.levels import Level
 from analysis.attribution.sums import N_GROUPS
 from analysis.document import ATTRIBUTION_VERSION, Attribution, Count, Period, Verdict, Word
 from analysis.estimate import Estimate, Scale, not_evaluable
@@ -50,23 +51,17 @@ def attribution(
     credits: Credits, effects: Mapping[Name, Effect | Text], outcome: str = "purchase", by: By = By.CHANNEL
 ) -> Attribution:
     """Return what a page says, with every part that it can have."""
-    grids = (
-        showing.credit_grid(credits, effects, by),
-        showing.value_grid(credits, effects, by),
-        showing.shares_grid(credits, by),
-        showing.calibration_grid(credits, effects, by),
-        showing.journeys_grid(credits, by),
-    )
+    level = Level(by, credits, effects)
     starts = (f"2026-03-0{day}T00:00:00+00:00" for day in (1, 2, 3))
     return Attribution(
         ATTRIBUTION_VERSION,
         outcome,
-        Verdict(Word.NOT_COMPARED, showing.sentence(credits, effects), (text("caution.imported"),)),
+        Verdict(Word.NOT_COMPARED, telling.sentence(level), (text("caution.imported"),)),
         Period(*starts),
         credits.n_journeys,
         900,
-        grids,
-        showing.assumptions([each.rule for each in credits.by_rule]),
+        tuple(showing.grids(level)),
+        showing.assumptions(level.rules),
         (Count(3, text("left_out.switched")),),
         showing.about(Windows()),
     )

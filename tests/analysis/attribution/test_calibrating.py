@@ -1,5 +1,7 @@
 """What is incremental of what a rule credits: the ratio's interval covers, and where there is none it is said why."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,7 +11,7 @@ from analysis.attribution.credits import credit
 from analysis.attribution.incremental.effect import Effect
 from analysis.attribution.journeys import Journeys
 from analysis.attribution.sums import N_GROUPS, groups
-from analysis.estimate import Estimate, Validity, not_evaluable
+from analysis.estimate import Estimate, Holds, Validity, not_evaluable
 from analysis.texts import text
 
 BASE, LIFT = 0.1, 0.1
@@ -117,6 +119,35 @@ def test_an_effect_that_is_not_evaluable_gives_its_own_reason():
     effect = Effect("a", ("test",), (unsaid, unsaid), (unsaid, unsaid), unsaid, 10, None)
     (found,) = calibrating.ratios(shared, "last", [effect])
     assert reason(found) == str(why)
+
+
+def test_it_holds_at_one_look_and_says_so_where_the_effect_may_be_read_at_any_time():
+    shared, effect = an_e_mail_test(np.random.default_rng(1))
+    silent = not_evaluable(text("attribution.shapley.nothing"), text("method.none"), 10, effect.total[0].value)
+    always = replace(effect, total=(silent, silent), once=effect)
+    found = calibrating.ratios(shared, "last", [always])
+    assert found == calibrating.ratios(shared, "last", [effect])
+    assert str(found[0][0].method).endswith(", at one look")
+    assert found[0][0].holds is Holds.ONCE
+
+
+def test_a_credit_for_experiments_that_the_effect_leaves_out_has_no_ratio():
+    shared, effect = an_e_mail_test(np.random.default_rng(1))
+    (found,) = calibrating.ratios(shared, "last", [replace(effect, left_out=("offer",))])
+    assert (
+        reason(found) == "The rule credits experiments as well which the effect leaves out, or units of theirs: offer"
+    )
+
+
+def test_a_channel_has_one_ratio_for_each_rule_and_one_below_0_where_it_loses_conversions():
+    random = np.random.default_rng(8)
+    won = random.random(4000) < np.repeat([0.2, 0.1], 2000)
+    shared = credit(Journeys.of([["a"]] * 2000 + [["a", "b"]] * 2000, won), ["first", "last"])
+    effect = effect_of("b", (-150.0, -150.0), random.normal(0, 1, (N_GROUPS, 2)))
+    first, last = (calibrating.ratios(shared, rule, [effect])[1][0] for rule in ("first", "last"))
+    assert reason((first, first)) == "The rule credits nothing to it."
+    assert last.value == pytest.approx(-150 / won[2000:].sum())
+    assert last.low < last.value < last.high < 0
 
 
 def test_a_credit_of_0_or_one_that_may_be_has_no_ratio():

@@ -47,21 +47,30 @@ def test_ages_that_one_block_lacks_are_not_known():
     assert Journeys.joined([one, Journeys.of([["a", "b", "c"]], [1])]).age_s is None
 
 
+@given(PATHS)
+def test_what_every_journey_meets_is_what_no_touched_one_lacks(paths):
+    expected = [all(name in path for path in paths if path) and any(paths) for name in "abc"]
+    assert journeys(paths).met_by_all.tolist() == expected
+
+
 @given(st.lists(st.integers(0, 5), max_size=2 * MAX_TOUCHPOINTS))
 def test_the_touchpoints_with_the_most_touches_are_told_apart(counts):
     names = tuple(map(str, range(len(counts))))
-    found, place = told_apart(names, np.array(counts, np.int64))
+    apart = told_apart(names, np.array(counts, np.int64))
     ranked = sorted(range(len(counts)), key=lambda each: (-counts[each], each))
     kept = sorted(ranked[:MAX_TOUCHPOINTS])
-    assert found == (*(names[each] for each in kept), *[OTHERS] * (len(counts) > MAX_TOUCHPOINTS))
-    assert [found[each] for each in place] == [names[each] if each in kept else OTHERS for each in range(len(counts))]
+    assert apart.names == (*(names[each] for each in kept), *[OTHERS] * (len(counts) > MAX_TOUCHPOINTS))
+    assert [apart.names[each] for each in apart.place] == [
+        names[each] if each in kept else OTHERS for each in range(len(counts))
+    ]
+    assert apart.n_rare == sum(counts) - sum(counts[each] for each in kept)
 
 
 @pytest.mark.parametrize("n", [2, MAX_TOUCHPOINTS, 60])
 def test_others_are_the_last_and_displace_nothing(n):
     names = [OTHERS, NO_CHANNEL, *map(str, range(n - 1))]
-    found, place = told_apart(names, np.arange(n + 1, 0, -1))
-    assert found[0] is NO_CHANNEL
-    assert found[-1] is OTHERS
-    assert len(found) == min(n, MAX_TOUCHPOINTS) + 1
-    assert place[0] == len(found) - 1
+    apart = told_apart(names, np.arange(n + 1, 0, -1))
+    assert apart.names[0] is NO_CHANNEL
+    assert apart.names[-1] is OTHERS
+    assert len(apart.names) == min(n, MAX_TOUCHPOINTS) + 1
+    assert apart.place[0] == len(apart.names) - 1

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from analysis.attribution import attributing
 from analysis.commands.attribute import attribute
+from analysis.commands.report import report
 from analysis.document import Attribution
 from engine import lifecycle
 from engine.errors import ArmliftError
@@ -77,6 +78,28 @@ def test_the_sentence_comes_first_then_a_short_table_and_where_the_page_is(store
     assert lines[0] == str(found.verdict.sentence)
     assert str(found.grids[0].title) in lines
     assert lines[-1] == f"the whole of it: {tmp_path / 'attribution' / 'order.html'}"
+
+
+def test_the_table_fits_into_a_terminal_and_names_the_rules_that_it_leaves_to_the_page(
+    store: Path, tmp_path: Path
+) -> None:
+    done = run("order", "--log", store, "--out", tmp_path, "--by", "channel", "--format", "json")
+    _, *table, rest, _ = (line for line in done.output.splitlines() if line and not line.startswith("["))
+    titles = [str(column) for column in read(tmp_path).grids[0].columns[-8:]]
+    assert max(map(len, table)) <= 100
+    assert all(title in table[1] for title in titles[:3])
+    assert rest == f"on the page alone: {', '.join(titles[3:])}"
+
+
+def test_a_report_of_all_experiments_links_the_page_of_what_they_share(store: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(report, ["--log", str(store), "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.exception
+    (page,) = (tmp_path / "attribution").glob("*.html")
+    assert f"order: {read(tmp_path).verdict.sentence}" in done.output
+    for experiment in ("letter", "banner"):
+        written = (tmp_path / experiment / "report.html").read_text("utf-8")
+        assert re.findall(r'href="([^"]*attribution[^"]*)"', written) == [f"../attribution/{page.name}"]
+    assert f'href="attribution/{page.name}"' in (tmp_path / "index.html").read_text("utf-8")
 
 
 def test_options_say_by_which_rules_among_what_and_of_which_journeys(store: Path, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import pytest
 import analysis
 from analysis.attribution.journeys import By
 from analysis.attribution.rules import by_name
-from analysis.document import Attribution
+from analysis.document import Attribution, Grid, Report
 from analysis.pages import render, spreadsheets
 from analysis.pages.languages import CODES
+from analysis.texts import text
 from engine.errors import InvalidRequest
 from tests.analysis import made
 from tests.analysis.attribution.shown import EVIL, WHY, attribution, effect, shared
@@ -91,7 +92,7 @@ def test_a_table_without_rows_is_no_empty_table(whole):
     empty = replace(whole, grids=tuple(replace(grid, rows=(), chart=None) for grid in whole.grids), left_out=())
     html = render.attribution_to_html(empty)
     assert "<table" not in html
-    assert html.count("Nothing.") == len(whole.grids) + 1
+    assert html.count("Nothing.") == sum(not grid.is_folded for grid in whole.grids) + 1
 
 
 def test_files_have_names_that_harm_nothing_and_the_index_links_them(whole, tmp_path):
@@ -122,7 +123,7 @@ def test_tables_are_spreadsheets_with_all_digits(whole):
     linear = spreadsheets.slug(str(by_name.rule("linear").title)).replace("-", "_")
     assert [float(row[f"{linear}_low"]) for row in rows] == [row[-1].low for row in shown]
     assert {row["channel"] for row in rows} >= {f"'{EVIL}"}
-    assert [float(row["incremental_by_randomisation"] or 0) for row in rows].count(40.0) == 1
+    assert [float(row["incremental"] or 0) for row in rows].count(40.0) == 1
 
 
 def test_each_name_has_a_file_of_its_own():
@@ -130,6 +131,47 @@ def test_each_name_has_a_file_of_its_own():
     found = [spreadsheets.file_name(name) for name in names]
     assert len(set(found)) == len(names)
     assert all(re.fullmatch(r"[a-z0-9-]{1,70}", each) for each in found)
+
+
+def test_what_few_readers_need_is_folded_and_still_a_heading_of_its_own_in_markdown(whole):
+    folded = [str(grid.title) for grid in whole.grids if grid.is_folded]
+    html, markdown = render.attribution_to_html(whole), render.attribution_to_markdown(whole)
+    assert re.findall(r"<summary>(.*)</summary>", html) == folded
+    assert all(f"## {title}" in markdown for title in folded)
+
+
+def test_the_first_table_comes_before_what_the_rules_assume(whole):
+    for page in (render.attribution_to_html(whole), render.attribution_to_markdown(whole)):
+        titles = [str(grid.title) for grid in whole.grids[:2]]
+        places = [page.index(said) for said in (titles[0], "What each rule assumes", titles[1])]
+        assert places == sorted(places)
+
+
+def test_every_header_of_a_table_says_what_it_heads(whole):
+    html = render.attribution_to_html(whole)
+    assert "<th " in html
+    assert not re.search(r"<th(?![^>]* scope=)[ >]", html)
+
+
+def test_the_report_of_an_experiment_links_the_pages_of_its_outcomes(whole, tmp_path):
+    report = made.report()
+    page, markdown, *_ = analysis.write(report, tmp_path / "hero", attributions=[whole])
+    render.write_attribution(whole, tmp_path)
+    found = Page(page.read_text("utf-8"))
+    (linked,) = [link for link in found.links if not link.startswith("#")]
+    assert (page.parent / linked).resolve().is_file()
+    assert str(whole.verdict.sentence) in "".join(found.text)
+    assert f"]({linked})" in markdown.read_text("utf-8")
+    assert "attribution/" not in analysis.to_html(report)
+
+
+def test_a_report_from_before_tables_could_be_folded_is_read():
+    report = made.report()
+    decisions = Grid("decisions", text("page.nothing"), (text("page.name"),), (("a",),))
+    lines = replace(report, decisions=decisions).to_json().splitlines()
+    older = "\n".join(line for line in lines if "is_folded" not in line and "is_dense" not in line)
+    older = re.sub(r"(with_methods\": true),(\s*})", r"\1\2", older)
+    assert Report.from_json(older) == replace(report, decisions=decisions)
 
 
 def test_the_chart_is_xml_with_a_title_a_description_and_every_name(whole):

@@ -6,13 +6,16 @@ import pytest
 
 import analysis
 from analysis import adaptive
-from analysis.attribution.incremental import effect, read, variants
+from analysis.attribution.incremental import added, effect, per_touch, read, variants
 from analysis.attribution.incremental.identities import Identities
+from analysis.attribution.journeys import By
+from analysis.attribution.stores import reading as touches
 from analysis.logs.simple_log import START, simple_log
 from engine import lifecycle
 from engine.clock import EPOCH
 from engine.errors import UnknownExperiment
 from engine.experiments import Brief, ContextField, Experiment, FieldType, Status, Variant
+from engine.funnel import Sticky
 from engine.lifecycle import Author
 from engine.metrics import Metric
 from engine.randomness import ONE
@@ -138,6 +141,96 @@ def test_nobody_is_anybody_else_where_nothing_was_kept():
 def test_an_unknown_experiment_is_an_error(new_log):
     with pytest.raises(UnknownExperiment):
         read(new_log(TEST).store, "order", experiments=["other"])
+
+
+def test_units_that_came_while_the_control_had_no_chance_are_left_out_and_counted():
+    # The first hundred were drawn evenly, then all got b: they say nothing of what the control does.
+    experiment, n = replace(TEST, policy=FixedSpec()), 160
+    shares = np.where(np.arange(n)[:, None] < 100, [0.5, 0.5], [0.0, 1.0])
+    drawn = np.where(np.arange(n) < 100, np.arange(n) % 2, 1)
+    columns = {"variant": drawn, "distribution": shares, "epoch": np.where(np.arange(n) < 100, 1, 2)}
+    found = read(simple_log(experiment, columns), "order")
+    assert (len(found.draws[0].unit), found.draws[0].n_without) == (100, 60)
+    alone = {name: column[100:] for name, column in columns.items()}
+    assert read(simple_log(experiment, alone), "order").refused["hero"].key == "attribution.incremental.never_control"
+
+
+def test_a_ramp_is_read_with_the_chances_of_each_of_its_steps():
+    # A step moves units anew: of those that were drawn in both the first draw counts.
+    columns = {
+        "unit_key": [*range(1, 61), *range(31, 91)],
+        "variant": np.concatenate([np.arange(60) % 10 == 0, np.arange(60) % 2]).astype(int),
+        "distribution": np.repeat([[0.9, 0.1], [0.5, 0.5]], 60, axis=0),
+        "epoch": np.repeat([1, 2], 60),
+        "assigned_at": START + np.repeat([0, DAY], 60),
+    }
+    (draws,) = read(simple_log(replace(TEST, policy=FixedSpec()), columns), "order").draws
+    assert draws.unit.tolist() == list(range(1, 91))
+    assert draws.chance == pytest.approx([0.9] * 60 + [0.5] * 30)
+
+
+def test_of_a_bandit_units_from_before_its_control_share_are_left_out_and_counted(new_log):
+    log = new_log(replace(BANDIT, policy=ThompsonSpec()))
+    for i in range(10):
+        log.assign(f"early {i}", 0)
+    log.update(BANDIT)
+    for i in range(30):
+        log.assign(f"unit {i}", 1)
+    found = read(log.store, "order")
+    assert (len(found.draws[0].unit), found.draws[0].n_without) == (30, 10)
+
+
+def test_a_sticky_bandit_without_a_control_share_is_known_by_touch_and_not_by_unit(new_log):
+    log = new_log(replace(BANDIT, policy=ThompsonSpec(), sticky=Sticky()))
+    for i in range(60):
+        made = log.assign(f"unit {i}", i / 60)
+        log.repeat(f"unit {i}", made, 2)
+        if i % 2:
+            log.observe(f"unit {i}", "order", 3)
+    log.end(20)
+    assert read(log.store, "order").refused["offer"].key == "attribution.incremental.no_control_share"
+    (of_b,) = per_touch(log.store, "offer", "order").effects
+    assert of_b.per_touch[0].value is not None
+    assert of_b.n_touches < 60
+
+
+def test_units_of_an_experiment_that_started_late_count_from_their_draw_in_it(new_log):
+    log = new_log(TEST)
+    late = beside(log, replace(TEST, experiment_id="mail", seed="2"))
+    for i in range(40):
+        log.assign(f"unit {i}", 0)
+        log.observe(f"unit {i}", "order", 1)
+        late.assign(f"unit {i}", 5)
+    found = read(log.store, "order")
+    both = [added(found, [name], name) for name in ("hero", "mail")]
+    assert [each.n_units for each in both] == [40, 40]
+    # All ordered on the first day: after the draw in the one, and before that in the other.
+    assert both[0].plain[0].value is not None
+    assert both[1].plain[0].value is None
+
+
+def test_an_experiment_that_is_over_counts_what_its_units_do_afterwards(new_log):
+    log = new_log(TEST)
+    for i in range(40):
+        log.assign(f"unit {i}", 0)
+    log.move(Status.CONCLUDED)
+    for i in range(40):
+        log.observe(f"unit {i}", "order", 9)
+    found = effect(read(log.store, "order"), ["hero"], "hero")
+    controls = int(read(log.store, "order").draws[0].is_control.sum())
+    assert found.once.plain[0].value == pytest.approx(40 - 4 * controls)
+
+
+def test_journeys_and_effects_are_of_the_same_units(new_log):
+    log = new_log(replace(TEST, sticky=Sticky(), fallback_unit="device"))
+    for i in range(8):
+        drawn = log.assign(f"device {i}", 0)
+        log.repeat(f"unit {i}", drawn, 1)
+        log.observe(f"unit {i}", "order", 2)
+    found = read(log.store, "order")
+    with touches.read(log.store, "order") as touched:
+        unit = np.concatenate([block.unit for block in touched.journeys(By.CHANNEL)])
+    assert {*unit.tolist()} == {*found.did.unit.tolist()} == {*found.draws[0].unit.tolist()}
 
 
 def test_the_effect_of_a_variant_agrees_with_the_report_on_its_test():

@@ -98,7 +98,7 @@ def test_rows_of_one_unit_count_as_one():
     twice = Contrast.of_all(*(np.concatenate([each, each]) for each in (contrast.is_control, contrast.chance)))
     both = Scores.of(twice, np.concatenate([did, did]), 0.3, np.concatenate([np.arange(300)] * 2))
     assert both.total == pytest.approx(2 * alone.total)
-    assert len(both.unit) == 300
+    assert both.n == 300
     widths = [high - low for low, high in (both.interval(0.05), alone.interval(0.05))]
     # Doubled rows say nothing more: the interval doubles, and one unit more is at least as large as two rows.
     assert widths[0] >= 2 * 0.99 * widths[1]
@@ -119,7 +119,7 @@ def test_in_large_samples_it_is_the_normal_interval():
     random = np.random.default_rng(6)
     contrast, did = drawn(random, 100_000, 0.5), random.normal(1, 1, 100_000)
     scores = Scores.of(contrast, did, 1.0, np.arange(100_000))
-    half = stats.norm.isf(0.025) * scores.on_top.std() * math.sqrt(100_000)
+    half = stats.norm.isf(0.025) * (contrast.weight * (did - 1.0)).std() * math.sqrt(100_000)
     assert scores.interval(0.05) == pytest.approx((scores.total - half, scores.total + half), abs=0.02 * half)
 
 

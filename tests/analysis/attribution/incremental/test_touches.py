@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.attribution.incremental import per_touch
+from analysis.estimate import Holds
 from analysis.logs.simple_log import START, simple_log
 from engine.errors import UnknownExperiment
 from engine.experiments import Experiment, Variant
@@ -40,6 +41,8 @@ def test_each_draw_is_weighed_by_its_own_chance_and_counts_what_came_within_its_
     assert of_b.plain[0].value == pytest.approx(weights.sum() / 50)
     assert of_b.plain[1].value == pytest.approx(2 * weights.sum() / 50)
     assert of_b.name == "offer/b"
+    # The bandit runs, and may be read at any time.
+    assert {each.holds for each in (*of_b.per_touch, *of_b.plain)} == {Holds.ALWAYS_IN_THE_LIMIT}
 
 
 def test_windows_that_are_open_and_draws_without_a_control_are_left_out_and_counted():

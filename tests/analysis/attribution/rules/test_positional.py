@@ -10,8 +10,8 @@ from analysis.attribution.rules.positional import First, Last, LastNonDirect, Li
 from engine.errors import InvalidRequest
 from tests.analysis.attribution.drawn_journeys import drawn
 
-# Four touches, three, two, one (direct), and one that did not convert.
-PATHS = [list("abca"), ["b", "c", "direct"], list("cb"), ["direct"], ["a", "direct"]]
+# Four touches, three, two, one (direct), and one that did not convert and ends with another touch than the one before.
+PATHS = [list("abca"), ["b", "c", "direct"], list("cb"), ["direct"], ["direct", "a"]]
 JOURNEYS = Journeys.of(PATHS, [1, 1, 1, 1, 0], [100.0, 10.0, -2.0, 5.0, 0.0])
 A, B, C, DIRECT = range(4)
 EVERY = [First(), Last(), LastNonDirect(), Linear(), Position(), Position(0.1, 0.6), Position(0, 0), Position(0.5, 0.5)]

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.attribution.journeys import Journeys
-from analysis.attribution.rules.shapley import MAX_EXACT, N_ROUNDS, ShapleyConversions, ShapleyRate
+from analysis.attribution.rules import sampled
+from analysis.attribution.rules.shapley import (
+    MAX_EXACT,
+    MAX_ROUNDS,
+    MIN_ROUNDS,
+    ShapleyConversions,
+    ShapleyRate,
+    rounds_of,
+)
 from analysis.attribution.sums import JOURNEYS
 from tests.analysis.attribution.drawn_journeys import drawn
 
@@ -122,7 +130,7 @@ def test_a_touchpoint_that_changes_no_rate_gets_nothing():
     assert credit(ShapleyRate(), alike)[:, 0] == pytest.approx([2.0, 0.0])
 
 
-@pytest.mark.parametrize("rule", [*BOTH, ShapleyRate(max_exact=2)])
+@pytest.mark.parametrize("rule", [*BOTH, ShapleyRate(max_exact=2, n_rounds=3)])
 def test_the_influence_is_the_derivative_times_the_groups_sums(rule):
     """Of the sums weighed by group, 1 + h * direction: a central difference, exact to h**2."""
     journeys, random = touched(np.random.default_rng(3), 400, 5), np.random.default_rng(4)
@@ -139,10 +147,34 @@ def test_the_influence_is_the_derivative_times_the_groups_sums(rule):
     assert found == pytest.approx(wanted, rel=1e-6, abs=1e-5)
 
 
+@pytest.mark.parametrize("n_rounds", [1, 3])
+def test_rounds_are_orders_from_everywhere_on_a_circle_both_ways_round(n_rounds):
+    """Each order is followed by hand, with the worth of all who have joined by the definition."""
+    p, journeys = 6, touched(np.random.default_rng(7), 40, 6)
+    rule, wanted = ShapleyRate(max_exact=1, n_rounds=n_rounds, seed=4), np.zeros((p, 2))
+    for circle in sampled.circles(p, n_rounds, 4).tolist():
+        turned = [circle[start:] + circle[:start] for start in range(p)]
+        for order in turned + [order[::-1] for order in turned]:
+            for place, touchpoint in enumerate(order):
+                wanted[touchpoint] += worth(rule, journeys, order[: place + 1]) - worth(rule, journeys, order[:place])
+    assert credit(rule, journeys) == pytest.approx(wanted / (2 * p * n_rounds), rel=1e-12, abs=1e-12)
+
+
+def test_all_circles_together_give_the_exact_value():
+    journeys = touched(np.random.default_rng(8), 60, 5)
+    sums = ShapleyRate().sums(journeys)
+    rounds = np.array(list(itertools.permutations(range(5))))
+    found = sampled.credit(sums.keys, sums.totals, rounds)
+    assert found == pytest.approx(credit(ShapleyRate(), journeys), rel=1e-12, abs=1e-12)
+
+
 def test_sampling_agrees_with_the_exact_value_within_its_stated_error():
-    """Errors over seeds are Student's with N_ROUNDS - 1 degrees of freedom, correlated within a seed."""
+    """Errors over seeds are Student's with the freedom of 16 rounds, correlated within a seed.
+
+    A square of Student's has 1.6 times its mean for a standard deviation: so has a seed's mean of 20 squares at most.
+    """
     journeys = touched(np.random.default_rng(5), 2000, 10)
-    exact, n_seeds = credit(ShapleyRate(), journeys), 30
+    exact, n_seeds, freedom = credit(ShapleyRate(), journeys), 40, 15
     z = []
     for seed in range(n_seeds):
         rule = ShapleyRate(max_exact=9, seed=seed)
@@ -150,10 +182,14 @@ def test_sampling_agrees_with_the_exact_value_within_its_stated_error():
         error = rule.sampling_error(sums.keys, sums.totals, 10)
         assert (error > 0).all()
         z.append((rule.credit(sums.keys, sums.totals, 10) - exact) / error)
-    inside = (np.abs(z) < stats.t.ppf(0.975, N_ROUNDS - 1)).mean(axis=(1, 2))
-    # As if the 20 of a seed were one: 5 standard errors of the seeds' means, and not twice as sure as is said.
+    inside = (np.abs(z) < stats.t.ppf(0.975, freedom)).mean(axis=(1, 2))
+    # As if the 20 of a seed were one.
     assert abs(inside.mean() - 0.95) < 5 * np.sqrt(0.95 * 0.05 / n_seeds)
-    assert 0.5 < np.mean(np.square(z)) / stats.t.var(N_ROUNDS - 1) < 2
+    assert abs(np.mean(np.square(z)) / stats.t.var(freedom) - 1) < 3 * 1.6 / np.sqrt(n_seeds)
+
+
+def test_a_larger_log_is_sampled_more_often_within_limits():
+    assert [rounds_of(n) for n in (10, 3e6, 1e9)] == [MIN_ROUNDS, 100, MAX_ROUNDS]
 
 
 def test_more_than_so_many_touchpoints_are_sampled_the_same_by_the_same_seed():
