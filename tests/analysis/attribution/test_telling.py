@@ -49,8 +49,8 @@ def test_the_sentence_names_what_cannot_be_said():
 
 def test_of_one_touchpoint_alone_every_rule_says_the_same():
     alone = Level(By.CHANNEL, shared(("email",)), {"email": effect("email", 30, 20)})
-    amounts = [[pair[0].value for pair in each] for each in alone.amounts]
-    assert amounts == pytest.approx([amounts[0]] * len(RULES))
+    credited = [each[0][0].value for each in alone.amounts]
+    assert credited == pytest.approx([credited[0]] * len(RULES))
     assert str(telling.sentence(alone)).endswith("Every rule says the same, because there is nothing else to credit.")
 
 
