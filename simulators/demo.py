@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import analysis
+from analysis import attribution
 from engine import files
 from engine.experiments import Experiment
 from simulators.folders import claim
@@ -33,7 +34,7 @@ def run(out: Path, n_customers: int, seed: int, screen: Screen) -> None:
         InvalidRequest: `out` holds something of these names that no earlier run made.
         ArmliftError: the server or its learner failed.
     """
-    store = claim(out, ("store", "server.log", "index.html", *NAMES)) / "store"
+    store = claim(out, ("store", "server.log", "index.html", "attribution", *NAMES)) / "store"
     experiments = [_experiment(name) for name in NAMES]
     world, rng = Storefront(), np.random.default_rng(seed)
     visits = world.visits(n_customers, START, SPAN, rng)
@@ -55,13 +56,18 @@ def _experiment(name: str) -> Experiment:
 
 
 def _write_reports(store: Path, out: Path, screen: Screen) -> Path:
-    reports = []
-    with screen.progress("Reports", len(NAMES)) as advance:
+    outcomes, reports = attribution.outcomes(store), []
+    with screen.progress("Reports", len(outcomes) + len(NAMES)) as advance:
+        shared = [attribution.attribute(store, outcome) for outcome in outcomes]
+        for found in shared:
+            attribution.write(found, out)
+            advance(1)
         for name in NAMES:
             reports.append(analysis.report(store, name))
-            analysis.write(reports[-1], out / name)
+            own = [found for found in shared if found.outcome in _experiment(name).outcomes]
+            analysis.write(reports[-1], out / name, attributions=own)
             advance(1)
-    return analysis.write_index(reports, out)
+    return analysis.write_index(reports, out, attributions=shared)
 
 
 def _say(screen: Screen, index: Path, learned: list[Tally]) -> None:

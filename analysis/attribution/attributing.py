@@ -65,13 +65,17 @@ def attribute(log: str | Path | LogSource, outcome: str, asked: Asked | None = N
         return _attributed(source, outcome, asked or Asked())
 
 
-def outcomes(log: LogSource) -> tuple[str, ...]:
+def outcomes(log: str | Path | LogSource) -> tuple[str, ...]:
     """Return the outcomes of a log whose credit is to be shared out unless others are named.
 
     Those are what several experiments have among their outcomes, and where they have nothing in common, what brings in
     money: the outcomes of their metrics of revenue. One experiment alone shares with none.
+
+    Raises:
+        StoreUnavailable: there is no store in the directory.
     """
-    experiments = [state.experiment for state in log.states()]
+    with opening(log)() as source:
+        experiments = [state.experiment for state in source.states()]
     if len(experiments) < 2:
         return ()
     declared = Counter(name for experiment in experiments for name in experiment.outcomes)

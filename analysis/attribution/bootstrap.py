@@ -23,10 +23,11 @@ def times(n_samples: int, random: np.random.Generator) -> Ints:
 def samples(credit: Credit, drawn: Ints) -> Floats:
     """Return the credit by the rule of a credit in each sample, (n_samples, p, 2), of groups `drawn` so often.
 
-    The error of a rule that samples is not in them, as what it draws is the same in all.
+    They say how far the credit moves, and not where it is: a rule that samples does so less often (`quick`), the same
+    in all of them, so that the error of that is not in them.
     """
-    p = len(credit.amounts)
-    return np.array([_credit(credit.rule, *each, p) for each in _totals(credit.sums, drawn)])
+    p, rule = len(credit.amounts), credit.rule.quick
+    return np.array([_credit(rule, *each, p) for each in _totals(credit.sums, drawn)])
 
 
 def _credit(rule: Rule, keys: Ints, totals: Floats, p: int) -> Floats:

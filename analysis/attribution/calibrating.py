@@ -64,7 +64,7 @@ def _ratio(credit: Credit, place: int, what: int, effect: Effect | None, level: 
     if credit.rule.seldom(credit.sums.keys, credit.sums.totals, len(credit.amounts))[place]:
         found = text("attribution.shapley.seldom")
     if isinstance(found, Text):
-        return not_evaluable(found, estimand, effect.n_units, ratio)
+        return not_evaluable(found, estimand, effect.n_units)
     method = text("attribution.proven.at_one_look", method=text("attribution.shapley.fieller"))
     return Estimate(ratio, *found, effect.n_units, method, estimand, level=level)
 

@@ -13,7 +13,7 @@ from analysis.attribution.journeys import Journeys
 from analysis.attribution.rules import by_name
 from analysis.attribution.rules.base import Rule
 from analysis.attribution.sums import N_GROUPS, Sums, groups
-from analysis.texts import Name
+from analysis.texts import Name, Text, amount, text
 from engine.errors import InvalidRequest
 
 
@@ -36,6 +36,11 @@ class Credit:
         """Return what a rule makes of its sums."""
         found = sums.keys, sums.totals, n_touchpoints
         return cls(rule, rule.credit(*found), rule.influence(sums, n_touchpoints), rule.sampling_error(*found), sums)
+
+    def sampled(self, part: int) -> Text | None:
+        """Return how far sampling may be off in the conversions (0) or the value (1), or None where it is exact."""
+        error = float(self.sampling_error[:, part].max(initial=0))
+        return text("attribution.shapley.sampled", rule=self.rule.title, error=amount(error)) if error else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,4 +161,5 @@ def _by_group(journeys: Journeys) -> Floats:
     """Return the conversions and the value of journeys by group of units, (N_GROUPS, 2)."""
     group = groups(journeys.unit)
     columns = (journeys.conversions, journeys.value)
-    return np.stack([np.bincount(group, column, N_GROUPS) for column in columns], axis=1)
+    # What is counted of nothing is whole numbers.
+    return np.stack([np.bincount(group, column, N_GROUPS) for column in columns], axis=1).astype(np.float64)

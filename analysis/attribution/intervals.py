@@ -76,9 +76,11 @@ class _Found:
     limits: Floats
     scale: Scale = Scale.AMOUNT
 
-    def spread(self, place: int, what: int) -> Spread:
-        """Return what is known of the error of a value."""
-        square, cube, size = gamma.moments(self.errors(place, what))
+    def spread(self, place: int, what: int) -> Spread | None:
+        """Return what the units tell of the error of a value; None where they are all alike."""
+        square, cube, size = gamma.moments(deviations(self.influence[:, place, what]))
+        if not square:
+            return None
         jump = size / square
         if self.drawn is not None:
             off = self.drawn[:, place, what] - self.drawn[:, place, what].mean()
@@ -86,13 +88,9 @@ class _Found:
         square += float(self.error[place, what]) ** 2
         return Spread(float(self.values[place, what]), square, cube, jump, jump)
 
-    def errors(self, place: int, what: int) -> Floats:
-        """Return by how much each group is off, (N_GROUPS,)."""
-        return deviations(self.influence[:, place, what])
-
 
 def _times(method: Method, seed: int) -> Ints | None:
-    """Return how often each group is in each sample of the bootstrap, (n_samples, N_GROUPS); None for another method."""
+    """Return how often each group is in each sample of the bootstrap, (n_samples, N_GROUPS), if it is asked."""
     if method == "delta":
         return None
     if method != "bootstrap":
@@ -112,8 +110,8 @@ def _amounts(credits: Credits, credit: Credit, times: Ints | None) -> _Found:
 
 
 def _drawn(times: Ints, own: Floats) -> Floats:
-    """Return the sums of each sample, of what each group has."""
-    return np.tensordot(times, own, 1)
+    """Return the sums of each sample, (n_samples, ...), of what each group has, (N_GROUPS, ...)."""
+    return np.asarray(np.tensordot(times, own, 1))
 
 
 def _limits(credits: Credits, credit: Credit) -> Floats:
@@ -128,14 +126,15 @@ def _shares(of: _Found, credits: Credits, times: Ints | None) -> _Found:
     """Return amounts as shares of all: of a total that is not above 0, they are 0 and without an error."""
     everything = credits.everything[:, None]
     total = everything.sum(axis=0)
-    part = np.divide(1, total, out=np.zeros_like(total), where=total > 0)
-    values = of.values * part
+    total = np.where(total > 0, total, np.inf)
+    values = of.values / total
+    drawn = None if of.drawn is None or times is None else (of.drawn - values * _drawn(times, everything)) / total
     return replace(
         of,
         values=values,
-        influence=(of.influence - values * everything) * part,
-        drawn=None if times is None else (of.drawn - values * _drawn(times, everything)) * part,
-        error=of.error * part,
+        influence=(of.influence - values * everything) / total,
+        drawn=drawn,
+        error=of.error / total,
         limits=np.where(np.isneginf(of.limits[..., :1]), of.limits, [0, 1]),
         scale=Scale.SHARE,
     )
@@ -152,10 +151,12 @@ def _said(found: _Found, credits: Credits, credit: Credit, level: float) -> tupl
         estimand, n, value = estimands[what], credits.n_journeys, float(found.values[place, what])
         if reason := unsaid[what]:
             return not_evaluable(reason, estimand, n, value if found.scale is Scale.AMOUNT else None, found.scale)
-        reason = _unknown(found, place, what, expected[place, what])
-        if reason or seldom[place]:
-            return not_evaluable(reason or text("attribution.shapley.seldom"), estimand, n, value, found.scale)
-        low, high = _interval(found, place, what, 1 - level)
+        spread = found.spread(place, what)
+        if spread is None:
+            return not_evaluable(text("attribution.shapley.alike"), estimand, n, value, found.scale)
+        if reason := _too_little(what, expected[place, what], is_seldom=seldom[place]):
+            return not_evaluable(reason, estimand, n, value, found.scale)
+        low, high = _within(gamma.interval(spread, 1 - level), found.limits[place, what])
         return Estimate(value, low, high, n, _method(found), estimand, found.scale, level=level)
 
     return tuple((said(place, 0), said(place, 1)) for place in range(len(found.values)))
@@ -192,19 +193,16 @@ def _expected(credits: Credits) -> Floats:
     return np.outer([*(1 - untouched) * touches, untouched], n)
 
 
-def _unknown(found: _Found, place: int, what: int, expected: float) -> Text | None:
-    """Return why the units do not tell how uncertain a value is, or None."""
-    if not found.errors(place, what).any():
-        return text("attribution.shapley.alike")
+def _too_little(what: int, expected: float, *, is_seldom: bool) -> Text | None:
+    """Return why too little is seen of a touchpoint for an interval, or None."""
     if expected < LEAST[what]:
         return text("attribution.shapley.rare", n=count(int(expected)), least=count(LEAST[what]))
-    return None
+    return text("attribution.shapley.seldom") if is_seldom else None
 
 
-def _interval(found: _Found, place: int, what: int, alpha: float) -> tuple[float, float]:
-    low, high = gamma.interval(found.spread(place, what), alpha)
-    least, most = found.limits[place, what]
-    return max(low, float(least)), min(high, float(most))
+def _within(ends: tuple[float, float], limits: Floats) -> tuple[float, float]:
+    (low, high), (least, most) = ends, limits.tolist()
+    return max(low, least), min(high, most)
 
 
 def _method(found: _Found) -> Text:

@@ -130,6 +130,8 @@ def _note(level: Level, part: int, effects: Sequence[Estimate]) -> Text:
     """Return what the columns sum to, and how their intervals were made."""
     total = amount(level.total(part))
     note = _on_rules(text(f"attribution.page.note_{_KEYS[part]}", total=total), _of(level.amounts, part))
+    for sampled in filter(None, (credit.sampled(part) for credit in level.credits.by_rule)):
+        note = text("attribution.page.note_also", note=note, why=sampled)
     if effects and effects[0].note and not _differs(effects):
         return text("attribution.page.note_unproven", note=note, why=effects[0].note)
     return noted(_with_method(note, "incremental", effects), zip(level.credits.touchpoints, effects, strict=True))

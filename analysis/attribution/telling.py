@@ -1,4 +1,4 @@
-"""The sentence on a page about credit: which rule is furthest from what randomisation proves, and what it cannot say.
+"""The sentence on a page about credit: where a rule is furthest from what randomisation proves, and what it cannot say.
 
 Rules credit. That a touch brought anything is said of the incremental effect alone.
 """
@@ -16,11 +16,15 @@ from analysis.texts import Arg, Name, Text, amount, count, text
 
 _MOST_NAMED, _LONGEST = 5, 40
 
+_FAMILIAR = ("last", "linear", "first")
+"""Most people have heard of these rules, in this order: the sentence is about the first of them that was asked."""
+
 
 def sentence(level: Level) -> Text:
-    """Return which rule's credit is furthest from what randomisation proves, and of what; and what cannot be said.
+    """Return where a rule's credit is furthest from what randomisation proves; and what cannot be said.
 
-    A rule whose credit lies outside of the interval of the effect comes before all whose credit lies inside.
+    It is of a familiar rule, if any was asked: what is said of one that nobody uses is no news. Credit outside of the
+    interval of the effect comes before all that lies inside.
     """
     if not level.has_conversions:
         return text("attribution.page.nothing")
@@ -28,7 +32,7 @@ def sentence(level: Level) -> Text:
     if not found:
         return text("attribution.page.unproven", total=amount(level.total(CONVERSIONS)))
     names = level.credits.touchpoints
-    said = max(found, key=lambda each: each.gap).said
+    said = max(_familiar(found), key=lambda each: each.gap).said
     if len(names) == 1 < len(level.rules):
         return text("attribution.page.alone", said=said)
     return _and_unproven(said, [name for name in names if level.effect(name, CONVERSIONS).interval is None])
@@ -67,6 +71,12 @@ class _Held:
             credit=wording.value(self.credit),
             total=wording.whole(replace(self.effect, scale=Scale.AMOUNT)),
         )
+
+
+def _familiar(found: Sequence[_Held]) -> Sequence[_Held]:
+    """Return what is held against an effect of the most familiar rule, or all of it where no rule is."""
+    of = ([each for each in found if each.rule.name == name] for name in _FAMILIAR)
+    return next((each for each in of if each), found)
 
 
 def _held_against(level: Level) -> Iterator[_Held]:

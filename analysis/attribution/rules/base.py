@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -40,6 +40,11 @@ class Described(Protocol):
     def assumes(self) -> Text:
         """When its credit is the truth, and when it misleads."""
         return text(f"attribution.rules.{self.name}_assumes")
+
+    @property
+    def quick(self) -> Self:
+        """The same, sampled less if it is a rule that samples: for what is asked often, and how far it moves alone."""
+        return self
 
     def seldom(self, keys: Ints, totals: Floats, n_touchpoints: int) -> Flags:  # noqa: ARG002 (most rules need no more)
         """Return for which touchpoints too little was seen for an interval, (p,), though many units may be in it."""

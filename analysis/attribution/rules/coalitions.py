@@ -85,7 +85,7 @@ def rates(sums: Floats) -> Floats:
 
 def over(above: Floats, below: Floats) -> Floats:
     """Return what is above the line over what is below it, 0 where that is nothing."""
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    return np.divide(above, below, out=np.zeros(above.shape), where=below > 0)
 
 
 @lru_cache(maxsize=4)

@@ -12,7 +12,6 @@ places do, and one pass over the sets counts the journeys within all of them.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -60,7 +59,7 @@ def influence(sets: Ints, sums: Sums, rounds: Ints) -> Floats:
     """
     rounds, within = rounds[:_FOR_INFLUENCE], members(sets, rounds.shape[1])
     own = within[np.searchsorted(sums.keys, sums.key)]
-    n = sums.by_group(JOURNEYS).sum(axis=1)
+    n = np.bincount(sums.group, sums.columns[:, JOURNEYS], N_GROUPS)
     found = np.zeros((N_GROUPS, rounds.shape[1], 2))
     for circle in rounds:
         tables = _tables(own, circle, sums.columns, sums.group, N_GROUPS)
@@ -70,10 +69,11 @@ def influence(sets: Ints, sums: Sums, rounds: Ints) -> Floats:
 
 def _by_round(sets: Ints, totals: Floats, rounds: Ints) -> Iterator[Floats]:
     """Yield what each touchpoint adds on average over the orders of each round, (p, 2)."""
-    within, n = members(sets, rounds.shape[1]), totals[:, JOURNEYS].sum()
+    within, n, weights = members(sets, rounds.shape[1]), totals[:, JOURNEYS].sum(), _weights(rounds.shape[1])
     for circle in rounds:
+        worth = rates(_in_arcs(_tables(within, circle, totals)[:, 0]))
         found = np.empty((len(circle), 2))
-        found[circle] = n * np.tensordot(_weights(len(circle)), rates(_in_arcs(_tables(within, circle, totals)[:, 0])), 2)
+        found[circle] = n * np.tensordot(weights, worth, 2)
         yield found
 
 
@@ -87,7 +87,8 @@ def _tables(within: Flags, circle: Ints, columns: Floats, group: Ints | int = 0,
     of, end = np.nonzero(within[:, circle])
     cell = ((np.broadcast_to(group, len(within))[of] + 1) * p - 1 - _gaps(of, end, p)) * p + end
     found = [np.bincount(cell, column[of], n_groups * p * p) for column in columns.T]
-    return np.stack(found).reshape(-1, n_groups, p, p)
+    # What is counted of nothing is whole numbers.
+    return np.stack(found).reshape(-1, n_groups, p, p).astype(np.float64, copy=False)
 
 
 def _gaps(of: Ints, place: Ints, p: int) -> Ints:
@@ -105,16 +106,16 @@ def _in_arcs(table: Floats) -> Floats:
     """Return the sums of all sets within each arc, (p, p, 3), by its places before its end, and its end."""
     found = np.moveaxis(table, 0, -1).cumsum(axis=0)
     # A set without the arc's end is within the arc that is shorter by it.
-    for shorter, longer in itertools.pairwise(found):
-        longer += np.roll(shorter, 1, axis=0)
+    for before in range(1, len(found)):
+        found[before] += np.roll(found[before - 1], 1, axis=0)
     return found
 
 
 def _summed_by(weights: Floats) -> Floats:
-    """Return by how much each cell of a table counts, (..., p, p), where arcs count by weights: transposed `_in_arcs`."""
+    """Return by how much each cell of a table counts where arcs count by weights (..., p, p): `_in_arcs` transposed."""
     found = weights.copy()
-    for place in reversed(range(1, found.shape[-1])):
-        found[..., place - 1, :] += np.roll(found[..., place, :], -1, axis=-1)
+    for before in reversed(range(1, found.shape[-1])):
+        found[..., before - 1, :] += np.roll(found[..., before, :], -1, axis=-1)
     return np.asarray(found[..., ::-1, :].cumsum(axis=-2)[..., ::-1, :])
 
 

@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -34,6 +35,8 @@ MAX_EXACT = 15
 
 MIN_ROUNDS, MAX_ROUNDS, _JOURNEYS_A_ROUND = 32, 128, 30_000
 """How many rounds of 2 * p orders are drawn where there are more: one for so many journeys, within these limits."""
+
+_FEW_ROUNDS = 4
 
 MIN_ALONE = 8
 """So many conversions are to be expected of journeys that met a touchpoint alone, for an interval of its rate."""
@@ -95,6 +98,11 @@ class ShapleyRate(Described):
     seed: int = _SEED
 
     is_signed = True
+
+    @property
+    def quick(self) -> Self:
+        """The same by few rounds."""
+        return replace(self, n_rounds=_FEW_ROUNDS)
 
     def sums(self, journeys: Journeys) -> Sums:
         """Return the sums by set of touchpoints."""

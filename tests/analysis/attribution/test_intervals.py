@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.adaptive import means
 from analysis.attribution import bootstrap, intervals
 from analysis.attribution.credits import credit
 from analysis.attribution.journeys import Journeys
 from analysis.attribution.rules.by_name import RULES
 from analysis.attribution.rules.shapley import ShapleyRate
-from analysis.attribution.spread import MIN_EFFECTIVE, n_effective, spread
+from analysis.attribution.spread import deviations, n_effective, spread
 from analysis.estimate import Scale, Validity
+from analysis.ope.intervals import gamma
 from engine.errors import InvalidRequest
 from tests.analysis.attribution.drawn_journeys import drawn
 
@@ -76,9 +76,10 @@ def test_the_error_of_sampling_is_part_of_both_intervals():
     place = int(np.argmax(errors))
     influence = found.of(rule.name).influence[:, place, 0]
     both = [intervals.amounts(found, rule.name, method)[place] for method in ("delta", "bootstrap")]
-    assert errors[place] ** 2 > 0.1 * spread(0.0, influence).square
-    whole = spread(both[0][0].value, influence, errors[place])
-    assert both[0][0].interval == pytest.approx(means.interval(whole, 0.05))
+    square, cube, size = gamma.moments(deviations(influence))
+    assert errors[place] ** 2 > 0.1 * square
+    whole = gamma.Spread(both[0][0].value, square + errors[place] ** 2, cube, size / square, size / square)
+    assert both[0][0].interval == pytest.approx(gamma.interval(whole, 0.05))
     agrees(both[:1], both[1:], least=2)
 
 
@@ -189,11 +190,11 @@ def test_nothing_converted_is_said():
 
 
 def test_few_conversions_have_a_value_and_no_interval():
-    n = MIN_EFFECTIVE - 3
+    n = 2 * intervals.LEAST[0] - 1
     paths = [["a"], ["b"]] * 500
     (found, _), *_ = intervals.shares(credit(Journeys.of(paths, [1] * n + [0] * (1000 - n)), ["last"]), "last")
     assert (found.value, found.interval) == (4 / 7, None)
-    assert "an interval takes 10" in str(found.note)
+    assert "only as well as 3 conversions of equal size, and an interval takes 4." in str(found.note)
 
 
 def test_one_channel_alone_has_everything_and_nothing_to_tell_its_error():

@@ -71,7 +71,7 @@ def test_one_unit_tells_nothing_of_how_others_would_differ(rule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_one_journey_is_shared_among_its_touches_alone(rule):
-    """Touches a, b, a: a day, and twice that, before the end. Of no rule has b more than the two of a."""
+    """Touches a, b, a, one a day: b was between the two of a."""
     a, b = credit(ODD["one journey"], [rule]).of(rule).amounts[:, 0]
     half_lives = 2.0 ** (-np.array([2, 1, 0]) / 7)
     shares = {
@@ -81,8 +81,10 @@ def test_one_journey_is_shared_among_its_touches_alone(rule):
         "linear": 1 / 3,
         "position": 0.2,
         "time_decay": half_lives[1] / half_lives.sum(),
+        # From a it is as often to b as to the end: without b half is left, without a nothing.
+        "markov_1": 1 / 3,
     }
-    # The others know sets, or that without either nothing is left.
+    # Other rules know sets, or that each touch was needed.
     assert b == pytest.approx(shares.get(rule, 1 / 2), abs=1e-12)
     assert a + b == pytest.approx(1, abs=1e-12)
 
