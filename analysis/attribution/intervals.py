@@ -1,6 +1,38 @@
 """Intervals of what a rule credits: how far it would move with other units of the same kind.
 
-DOC
+Units are drawn independently, not journeys, and groups of units (`sums.groups`) carry all that is needed. By the delta
+method an amount moves with each group's influence, and a share with that of the amount less the share times that of the
+total, over the total. By the bootstrap groups are drawn again with replacement, and the rule shares the credit of each
+sample anew. Either tells the second and the third moment of the error, and the interval is that of a gamma distribution
+with room for one group that was not seen (`analysis.ope.intervals.gamma`): where few conversions carry the error, all
+intervals by what was seen alone miss from below. How many units there are is as random as what they do, and the error
+of an amount holds that too. A rule that samples adds the error of its sampling.
+
+An interval is said where a touchpoint could expect LEAST conversions by its share of the touches. Expected ones count,
+not those that came: whoever waits for many groups to carry the error of a touchpoint speaks just where by chance no
+large conversion was seen, and then Markov's intervals covered 0 to 50 %.
+
+What was measured at a nominal 95 %, by the delta method, of 6 touchpoints and units with two journeys on average: the
+share of intervals that is said, and what these cover, of amounts and shares together. 400 logs a row, and 200 of 20,000
+units; values are lognormal with the sigma in brackets, 1 if there is none. "Others" are all rules but `shapley_rate`.
+
+    units  converted       conversions                   value
+                           others      shapley_rate      others      shapley_rate
+       300       3 %       19 %  98 %        0 %          0 %              0 %
+     1,000       3 %       86 %  98 %       16 %  97 %   13 %  98 %       13 %  99 %
+     1,000       1 % (1.5) 24 %  98 %        0 %          0 %              0 %
+     1,000       3 % (1.5) 85 %  97 %       15 %  97 %    2 %  91 %        2 %  99 %
+     5,000       1 %      100 %  97 %       17 %  97 %   25 %  98 %       17 %  99 %
+     5,000       3 %      100 %  97 %       64 %  96 %   87 %  98 %       63 %  97 %
+     5,000       3 % (1.5)100 %  96 %       63 %  96 %   32 %  96 %       33 %  98 %
+    20,000       3 %      100 %  96 %      100 %  97 %  100 %  98 %      100 %  96 %
+       300      10 %       73 %  98 %       15 %  97 %   11 %  97 %       12 %  98 %
+     1,000      10 %      100 %  96 %       41 %  95 %   53 %  98 %       40 %  97 %
+
+Of 1,238 combinations of a rule, a touchpoint and a scale of which conversions are said in 100 logs or more, none is
+below 94 % by more than chance (1 in 100 each); of 564 of which value is, 7 are, with 83 to 88 %: there the tail is
+heavy (1.5), and they are said in 28 % of the logs, where no large value came. The bootstrap covers 97 % of conversions
+and 98 % of value.
 """
 
 from __future__ import annotations
@@ -78,10 +110,12 @@ class _Found:
 
     def spread(self, place: int, what: int) -> Spread | None:
         """Return what the units tell of the error of a value; None where they are all alike."""
-        square, cube, size = gamma.moments(deviations(self.influence[:, place, what]))
+        errors = deviations(self.influence[:, place, what])
+        square, cube, size = gamma.moments(errors)
         if not square:
             return None
-        jump = size / square
+        # Of conversions a group not seen brings about what others do; of value, which has no bound, the most.
+        jump = float(np.abs(errors).max()) if what else size / square
         if self.drawn is not None:
             off = self.drawn[:, place, what] - self.drawn[:, place, what].mean()
             square, cube = float((off**2).sum() / (len(off) - 1)), float((off**3).mean())

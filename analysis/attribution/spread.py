@@ -9,24 +9,17 @@ from analysis.arrays import Floats
 from analysis.texts import Text, count, text
 
 MIN_EFFECTIVE = 10
-"""With fewer groups that carry the error than this, no interval is given."""
-
-
-def spread(value: float, influence: Floats, error: float = 0.0) -> Mean:
-    """Return a value with the spread that groups' influence (g,) gives it, and with an error of its own.
-
-    The square of its error is g / (g - 1) * sum (influence - mean)**2, and that of its own.
-
-    >>> round(spread(3.0, np.array([1.0, 2.0])).square, 9)
-    1.0
-    """
-    moved = deviations(influence)
-    square = moved**2
-    return Mean(value, float(square.sum()) + error**2, float((square * moved).sum()), float((square**2).sum()))
+"""With fewer groups that carry the error than this, no interval of a ratio is given."""
 
 
 def deviations(influence: Floats) -> Floats:
-    """Return by how much each group's influence (g,) is off their mean, as a part of the error of their sum."""
+    """Return by how much each group's influence (g,) is off their mean, as a part of the error of their sum.
+
+    The squares add up to that of the error, g / (g - 1) * sum (influence - mean)**2.
+
+    >>> (deviations(np.array([1.0, 2.0])) ** 2).round(9).tolist()
+    [0.5, 0.5]
+    """
     n = len(influence)
     return np.asarray((influence - influence.mean()) * np.sqrt(n / (n - 1)))
 

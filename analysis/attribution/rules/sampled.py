@@ -33,7 +33,7 @@ def circles(p: int, n_rounds: int, seed: int) -> Ints:
     """Return the touchpoints round the circle of each round, (n_rounds, p), as a seed draws them.
 
     >>> circles(3, 2, seed=0).tolist()
-    [[2, 0, 1], [2, 0, 1]]
+    [[2, 0, 1], [2, 1, 0]]
     """
     return np.random.default_rng(seed).permuted(np.tile(np.arange(p), (n_rounds, 1)), axis=1)
 
@@ -59,7 +59,7 @@ def influence(sets: Ints, sums: Sums, rounds: Ints) -> Floats:
     """
     rounds, within = rounds[:_FOR_INFLUENCE], members(sets, rounds.shape[1])
     own = within[np.searchsorted(sums.keys, sums.key)]
-    n = np.bincount(sums.group, sums.columns[:, JOURNEYS], N_GROUPS)
+    n = np.bincount(sums.group, sums.columns[:, JOURNEYS], N_GROUPS).astype(np.float64)
     found = np.zeros((N_GROUPS, rounds.shape[1], 2))
     for circle in rounds:
         tables = _tables(own, circle, sums.columns, sums.group, N_GROUPS)

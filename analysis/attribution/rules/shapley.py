@@ -4,6 +4,9 @@
 
 - `shapley_conversions`: v(S) is how many conversions (how much value) come from journeys that met nothing outside S;
 - `shapley_rate`: v(S) is that per journey, of those that met nothing outside S.
+
+A third one is marketing_attribution_models': it plays a game for each set that converted among the members of that set
+alone, in which S is worth what journeys did that met exactly S, and scales what comes out to the set's value.
 """
 
 from __future__ import annotations
@@ -33,10 +36,14 @@ from analysis.attribution.sums import JOURNEYS, N_GROUPS, Sums
 MAX_EXACT = 15
 """Up to so many touchpoints that occur, all 2**p sets of them are gone through."""
 
-MIN_ROUNDS, MAX_ROUNDS, _JOURNEYS_A_ROUND = 32, 128, 30_000
-"""How many rounds of 2 * p orders are drawn where there are more: one for so many journeys, within these limits."""
+MIN_ROUNDS, MAX_ROUNDS = 32, 512
+"""So many rounds of 2 * p orders are drawn where there are more, at least and at most (`rounds_of`)."""
+
+_JOURNEYS_A_ROUND, _MEMBERS = 30_000, 10_000_000
+"""There is a round for so many journeys, and so many members of sets are gone through, which takes about a second."""
 
 _FEW_ROUNDS = 4
+"""So many are enough to tell how far the credit moves from one sample of units to the next."""
 
 MIN_ALONE = 8
 """So many conversions are to be expected of journeys that met a touchpoint alone, for an interval of its rate."""
@@ -89,7 +96,7 @@ class ShapleyRate(Described):
     The rate is 0 where there is no such journey. Of value it is the value per journey. It is multiplied by the number
     of journeys, so that the credit sums to the total. A touchpoint with which journeys convert less often than without
     it has a negative credit. Beyond `max_exact` touchpoints it is sampled, by `n_rounds` rounds of orders (`sampled`)
-    that `seed` draws.
+    that `seed` draws; by as many as `rounds_of` says where that is None.
     """
 
     name: str = "shapley_rate"
@@ -115,7 +122,7 @@ class ShapleyRate(Described):
         if self._is_exact(touchpoints):
             credit[touchpoints] = _Game.of(sets, totals, len(touchpoints)).credit
         else:
-            credit[touchpoints] = sampled.credit(sets, totals, self._rounds(touchpoints, totals))
+            credit[touchpoints] = sampled.credit(sets, totals, self._rounds(sets, totals, len(touchpoints)))
         return credit
 
     def influence(self, sums: Sums, n_touchpoints: int) -> Floats:
@@ -125,21 +132,22 @@ class ShapleyRate(Described):
         if self._is_exact(touchpoints):
             influence[:, touchpoints] = _Game.of(sets, sums.totals, len(touchpoints)).influence(sets, sums)
         else:
-            influence[:, touchpoints] = sampled.influence(sets, sums, self._rounds(touchpoints, sums.totals))
+            influence[:, touchpoints] = sampled.influence(sets, sums, self._rounds(sets, sums.totals, len(touchpoints)))
         return influence
 
     def sampling_error(self, keys: Ints, totals: Floats, n_touchpoints: int) -> Floats:
         """Return the standard error across rounds of orders, (p, 2); zeros where the credit is exact."""
         touchpoints, error = occurring(keys, n_touchpoints), np.zeros((n_touchpoints, 2))
         if not self._is_exact(touchpoints):
-            error[touchpoints] = sampled.error(among(keys, touchpoints), totals, self._rounds(touchpoints, totals))
+            sets = among(keys, touchpoints)
+            error[touchpoints] = sampled.error(sets, totals, self._rounds(sets, totals, len(touchpoints)))
         return error
 
     def seldom(self, keys: Ints, totals: Floats, n_touchpoints: int) -> Flags:
         """Return which touchpoints journeys seldom met alone, (p,).
 
         Their rate counts most, and where by chance none of a few converted, its error seems to be 0: with fewer than
-        MIN_ALONE conversions to be expected of them, at the rate of all journeys, intervals covered 58 to 95 % in
+        MIN_ALONE conversions to be expected of them, at the rate of all journeys, intervals covered down to 72 % in
         simulations. Where there are none at all, their rate is 0 by definition.
         """
         within = members(keys, n_touchpoints)
@@ -151,14 +159,18 @@ class ShapleyRate(Described):
     def _is_exact(self, touchpoints: Ints) -> bool:
         return len(touchpoints) <= self.max_exact
 
-    def _rounds(self, touchpoints: Ints, totals: Floats) -> Ints:
-        n_rounds = self.n_rounds or rounds_of(float(totals[:, JOURNEYS].sum()))
-        return sampled.circles(len(touchpoints), n_rounds, self.seed)
+    def _rounds(self, sets: Ints, totals: Floats, p: int) -> Ints:
+        n_journeys, n_members = float(totals[:, JOURNEYS].sum()), int(members(sets, p).sum())
+        return sampled.circles(p, self.n_rounds or rounds_of(n_journeys, n_members), self.seed)
 
 
-def rounds_of(n_journeys: float) -> int:
-    """Return how many rounds are drawn where none are asked: more where more journeys make the units' error smaller."""
-    return round(min(max(MIN_ROUNDS, n_journeys / _JOURNEYS_A_ROUND), MAX_ROUNDS))
+def rounds_of(n_journeys: float, n_members: int) -> int:
+    """Return how many rounds are drawn where none are asked, for sets with so many members in all.
+
+    About as many as a second has time for, and more where many journeys make the units' error small: of 20,000 to
+    1,000,000 journeys among 41 touchpoints the sampling error is 2 to 5 % of it in the median and 11 % at most.
+    """
+    return round(min(max(MIN_ROUNDS, n_journeys / _JOURNEYS_A_ROUND, _MEMBERS / n_members), MAX_ROUNDS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

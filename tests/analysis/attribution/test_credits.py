@@ -7,7 +7,9 @@ from analysis.attribution.credits import Gathered, credit
 from analysis.attribution.journeys import Journeys
 from analysis.attribution.rules import by_name
 from analysis.attribution.rules.by_name import RULES
+from analysis.attribution.rules.shapley import ShapleyRate
 from analysis.attribution.sums import groups
+from analysis.texts import amount
 from engine.errors import InvalidRequest
 from tests.analysis.attribution.drawn_journeys import drawn
 
@@ -69,6 +71,17 @@ def test_without_a_touch_or_without_a_conversion_nothing_is_credited(rule):
     assert untouched.of(rule).amounts.shape == (0, 2)
     lost = credit(Journeys.of([["a"], ["b", "a"]], [0, 0]), [rule])
     assert lost.of(rule).amounts.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_a_rule_that_samples_says_how_far_it_may_be_off_and_an_exact_one_does_not():
+    exact, some = (
+        credit(JOURNEYS, [rule]).by_rule[0] for rule in ("shapley_rate", ShapleyRate(max_exact=2, n_rounds=4))
+    )
+    assert exact.sampled(0) is None
+    for part in (0, 1):
+        said = str(some.sampled(part))
+        assert "is sampled: its standard error by that alone is" in said
+        assert str(amount(some.sampling_error[:, part].max())) in said
 
 
 def test_names_that_are_not_there_are_said():

@@ -6,19 +6,22 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.adaptive.means import Mean
 from analysis.attribution import bootstrap, intervals
 from analysis.attribution.credits import credit
 from analysis.attribution.journeys import Journeys
 from analysis.attribution.rules.by_name import RULES
 from analysis.attribution.rules.shapley import ShapleyRate
-from analysis.attribution.spread import deviations, n_effective, spread
+from analysis.attribution.spread import deviations, n_effective
 from analysis.estimate import Scale, Validity
 from analysis.ope.intervals import gamma
 from engine.errors import InvalidRequest
 from tests.analysis.attribution.drawn_journeys import drawn
 
-COVERED = {"linear": (0, 1, 2), "markov_1": (0, 1, 2), "shapley_rate": (0, 1)}
-"""Places of touchpoints that 300 units meet often enough."""
+COVERED = "linear", "markov_1", "shapley_rate"
+
+WORLDS = {"frequent": (300, 0.2), "rare": (1000, 0.008)}
+"""So many units, and how eager they are: in one world about 120 of 360 journeys convert, in the other 17 of 1,200."""
 
 SCALES = Scale.AMOUNT, Scale.SHARE
 
@@ -28,35 +31,44 @@ def several():
     return credit(drawn(np.random.default_rng(1), 2500, p=3), RULES)
 
 
-@pytest.fixture(scope="module")
-def covered():
-    """Whether intervals of 200 logs hold the truth, by rule, scale, touchpoint and log; None where there is none."""
-    n_logs, n_units, n_many = 200, 300, 60_000
-    many = credit(drawn(np.random.default_rng(2), n_many), list(COVERED))
-    total = many.everything.sum(axis=0)[0]
-    truth = {rule: many.of(rule).amounts[:, 0] for rule in COVERED}
-    found = {(rule, scale, place): [] for rule, places in COVERED.items() for place in places for scale in SCALES}
+@pytest.fixture(scope="module", params=WORLDS)
+def covered(request):
+    """Whether intervals hold the truth wherever one is said in 150 logs of a world, by rule, scale, place and part."""
+    (n_units, rate), n_logs, n_many = WORLDS[request.param], 150, 100_000
+    many = credit(drawn(np.random.default_rng(2), n_many, rate=rate), COVERED)
+    total, found = many.everything.sum(axis=0), {}
     for log in range(n_logs):
-        shared = credit(drawn(np.random.default_rng([3, log]), n_units), list(COVERED))
-        for rule, places in COVERED.items():
+        shared = credit(drawn(np.random.default_rng([3, log]), n_units, rate=rate), COVERED)
+        for rule in COVERED:
+            truth = np.concatenate([many.of(rule).amounts, many.untouched.sum(axis=0, keepdims=True)])
             of = intervals.amounts(shared, rule), intervals.shares(shared, rule)
-            for place in places:
-                wanted = truth[rule][place] / n_many * n_units, truth[rule][place] / total
-                for estimates, true in zip(of, wanted, strict=True):
-                    estimate = estimates[place][0]
-                    holds = None if estimate.interval is None else estimate.low <= true <= estimate.high
-                    found[rule, estimate.scale, place].append(holds)
+            for scale, pairs, true in zip(SCALES, of, (truth / n_many * n_units, truth / total), strict=True):
+                for place, what in np.ndindex(true.shape):
+                    each = pairs[place][what]
+                    if each.interval:
+                        holds = each.low <= true[place, what] <= each.high
+                        found.setdefault((rule, scale, place, what), []).append(holds)
     return found
 
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("rule", COVERED)
-def test_the_delta_interval_covers_the_truth(covered, rule, scale):
-    """Of 200 logs of units with several journeys; 1 in 10,000 such tests fails of an interval that covers 95 %."""
-    for place in COVERED[rule]:
-        said = [holds for holds in covered[rule, scale, place] if holds is not None]
-        assert len(said) > 180
-        assert sum(said) >= stats.binom.ppf(1e-4, len(said), 0.95)
+def test_the_delta_interval_covers_the_truth_wherever_it_is_said(covered, rule, scale):
+    """Of units with several journeys; 1 in 10,000 such tests fails of an interval that covers 94 %."""
+    said = {key: holds for key, holds in covered.items() if key[:2] == (rule, scale)}
+    for holds in said.values():
+        assert sum(holds) >= stats.binom.ppf(1e-4, len(holds), 0.94)
+    assert len(said[rule, scale, 0, 0]) > 20
+
+
+def test_whether_an_interval_is_said_does_not_hang_on_which_touches_conversions_followed():
+    """Of ten conversions b has 1, 3 or 5 by chance, and in each case half of the touches."""
+    for of_b in (1, 3, 5):
+        won = np.zeros(400)
+        won[: 2 * (10 - of_b) : 2] = 1
+        won[1 : 2 * of_b : 2] = 1
+        _, (b, _), _ = intervals.shares(credit(Journeys.of([["a"], ["b"]] * 200, won), ["last"]), "last")
+        assert b.low < b.value == of_b / 10 < b.high
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -72,25 +84,41 @@ def test_delta_and_bootstrap_agree_of_amounts(several):
 def test_the_error_of_sampling_is_part_of_both_intervals():
     rule = ShapleyRate(max_exact=1, n_rounds=2)
     found = credit(drawn(np.random.default_rng(9), 5000, p=5), [rule])
-    errors = found.of(rule.name).sampling_error[:, 0]
-    place = int(np.argmax(errors))
-    influence = found.of(rule.name).influence[:, place, 0]
-    both = [intervals.amounts(found, rule.name, method)[place] for method in ("delta", "bootstrap")]
-    square, cube, size = gamma.moments(deviations(influence))
-    assert errors[place] ** 2 > 0.1 * square
-    whole = gamma.Spread(both[0][0].value, square + errors[place] ** 2, cube, size / square, size / square)
-    assert both[0][0].interval == pytest.approx(gamma.interval(whole, 0.05))
-    agrees(both[:1], both[1:], least=2)
+    of, everything = found.of(rule.name), found.everything[:, 0]
+    place = int(np.argmax(of.sampling_error[:, 0]))
+    error, influence, total = of.sampling_error[place, 0], of.influence[:, place, 0], everything.sum()
+    share = of.amounts[place, 0] / total
+    assert error**2 > 0.1 * (deviations(influence) ** 2).sum()
+    amount, of_all = (each(found, rule.name)[place][0] for each in (intervals.amounts, intervals.shares))
+    assert amount.interval == pytest.approx(by_hand(amount.value, influence, error))
+    assert of_all.interval == pytest.approx(by_hand(share, (influence - share * everything) / total, error / total))
+    for each, delta in ((intervals.amounts, amount), (intervals.shares, of_all)):
+        agrees([(delta,)], [each(found, rule.name, "bootstrap")[place][:1]], least=1)
+
+
+def by_hand(value, influence, error=0.0, *, is_value=False):
+    """The gamma interval at 95 %, with one group more: of the size that others have, or of value the largest."""
+    errors = deviations(influence)
+    square, cube, size = gamma.moments(errors)
+    jump = np.abs(errors).max() if is_value else size / square
+    return gamma.interval(gamma.Spread(value, square + error**2, cube, jump, jump), 0.05)
+
+
+def test_an_unseen_group_may_bring_as_much_value_as_any_that_was_seen(several):
+    influence = several.of("linear").influence
+    for place, (count, value) in enumerate(intervals.amounts(several, "linear")[:-1]):
+        assert count.interval == pytest.approx(by_hand(count.value, influence[:, place, 0]))
+        assert value.interval == pytest.approx(by_hand(value.value, influence[:, place, 1], is_value=True))
 
 
 def agrees(delta, bootstrapped, least=6):
-    """A quantile q of B normal samples has the standard deviation sqrt(q (1 - q) / B) / phi(z_q).
+    """Of B normal samples the standard deviation is off by 1 / sqrt(2 * B) of it, the skewness by sqrt(6 / B).
 
-    For q = .025 and B = 400 that is .134 of the standard error. 4.5 of them are allowed, for the largest of 200 ends,
-    and a tenth for the second order.
+    An end is off by z of the first and by (z**2 - 1) / 3 of the second: by .14 of the standard error for B = 400. 4.5
+    of them are allowed, for the largest of 200 ends, and a tenth for the second order.
     """
     z = stats.norm.ppf(0.025)
-    apart = 4.5 * np.sqrt(0.025 * 0.975 / bootstrap.N_SAMPLES) / stats.norm.pdf(z) + 0.1
+    apart = 4.5 * np.sqrt((z**2 / 2 + 6 * ((z**2 - 1) / 3) ** 2) / bootstrap.N_SAMPLES) + 0.1
     pairs = zip(chain(*delta), chain(*bootstrapped), strict=True)
     compared = [(one, other) for one, other in pairs if one.interval]
     assert len(compared) >= least
@@ -137,19 +165,19 @@ def test_journeys_of_one_unit_are_no_independent_ones():
     assert four.interval == pytest.approx(once.interval)
 
 
-def test_the_spread_of_a_total_is_that_of_its_groups():
+def test_the_error_of_a_total_is_that_of_its_groups():
     influence = np.random.default_rng(6).poisson(2.0, 512).astype(float)
-    found = spread(influence.sum(), influence, error=3.0)
-    assert found.square == pytest.approx(512 * influence.var(ddof=1) + 9)
+    assert (deviations(influence) ** 2).sum() == pytest.approx(512 * influence.var(ddof=1))
 
 
 def test_so_many_groups_carry_an_error():
     """k groups of 1 among G: fourth and second powers of deviations are those of a share k / G."""
     influence = np.zeros(512)
     influence[:20] = 1
-    share = 20 / 512
+    share, errors = 20 / 512, deviations(influence)
     wanted = 512 * share * (1 - share) / (1 - 3 * share * (1 - share))
-    assert n_effective(spread(20.0, influence)) == pytest.approx(wanted)
+    found = Mean(20.0, *((errors**power).sum() for power in (2, 3, 4)))
+    assert n_effective(found) == pytest.approx(wanted)
 
 
 def test_shares_of_a_rule_that_is_never_negative_are_between_0_and_1():
@@ -195,6 +223,16 @@ def test_few_conversions_have_a_value_and_no_interval():
     (found, _), *_ = intervals.shares(credit(Journeys.of(paths, [1] * n + [0] * (1000 - n)), ["last"]), "last")
     assert (found.value, found.interval) == (4 / 7, None)
     assert "only as well as 3 conversions of equal size, and an interval takes 4." in str(found.note)
+
+
+def test_conversions_without_a_touch_tell_nothing_of_touchpoints():
+    """Of 14 conversions each of two touchpoints could expect 7, and half of that where half of them had no touch."""
+    paths = [["a"], ["b"]] * 500
+    for untouched, is_said in ((0, True), (7, False)):
+        n = 14 - untouched
+        log = Journeys.of([[]] * untouched + paths, [1] * untouched + [1] * n + [0] * (1000 - n))
+        (a, _), *_ = intervals.amounts(credit(log, ["last"]), "last")
+        assert (a.interval is not None) == is_said
 
 
 def test_one_channel_alone_has_everything_and_nothing_to_tell_its_error():

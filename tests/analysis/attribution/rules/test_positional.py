@@ -10,9 +10,9 @@ from analysis.attribution.rules.positional import First, Last, LastNonDirect, Li
 from engine.errors import InvalidRequest
 from tests.analysis.attribution.drawn_journeys import drawn
 
-# Four touches, three, two, one (direct), and one that did not convert and ends with another touch than the one before.
-PATHS = [list("abca"), ["b", "c", "direct"], list("cb"), ["direct"], ["direct", "a"]]
-JOURNEYS = Journeys.of(PATHS, [1, 1, 1, 1, 0], [100.0, 10.0, -2.0, 5.0, 0.0])
+# Four touches, three, one (direct), two, and one that did not convert.
+PATHS = [list("abca"), ["b", "c", "direct"], ["direct"], list("cb"), ["direct", "a"]]
+JOURNEYS = Journeys.of(PATHS, [1, 1, 1, 1, 0], [100.0, 10.0, 5.0, -2.0, 0.0])
 A, B, C, DIRECT = range(4)
 EVERY = [First(), Last(), LastNonDirect(), Linear(), Position(), Position(0.1, 0.6), Position(0, 0), Position(0.5, 0.5)]
 
@@ -27,15 +27,15 @@ def credit(rule, journeys):
     [
         (First(), [1, 1, 1, 1], [100, 10, -2, 5]),
         (Last(), [1, 1, 0, 2], [100, -2, 0, 15]),
-        # The second journey's last touch but direct is c; the fourth has none, and direct keeps it.
+        # The second journey's last touch but direct is c; the third has none, and direct keeps it.
         (LastNonDirect(), [1, 1, 1, 1], [100, -2, 10, 5]),
-        # Direct and c are passed over: b has the second, and the third ends with it anyway.
+        # Direct and c are passed over: b has the second, and the fourth ends with it anyway.
         (LastNonDirect(frozenset({"direct", "c"})), [1, 2, 0, 1], [100, 8, 0, 5]),
         # a: 2/4, b: 1/4 + 1/3 + 1/2, c: 1/4 + 1/3 + 1/2, direct: 1/3 + 1.
         (Linear(), [1 / 2, 13 / 12, 13 / 12, 4 / 3], [50, 25 + 10 / 3 - 1, 25 + 10 / 3 - 1, 10 / 3 + 5]),
         # a: .4 + .4, b: .1 + .4 + .5, c: .1 + .2 + .5, direct: .4 + 1.
         (Position(), [0.8, 1.0, 0.8, 1.4], [80, 10 + 4 - 1, 10 + 2 - 1, 4 + 5]),
-        # Two touches by .6 : .2, which is 3/4 and 1/4; c is the first of the third journey.
+        # Two touches by .6 : .2, which is 3/4 and 1/4; c is the first of the fourth journey.
         (Position(0.6, 0.2), [0.8, 0.1 + 0.6 + 0.25, 0.1 + 0.2 + 0.75, 1.2], [80, 15.5, 10.5, 7]),
         # All to those in between; of two touches each has half.
         (Position(0, 0), [0, 0.5 + 0.5, 0.5 + 1 + 0.5, 1], [0, 49, 59, 5]),
