@@ -20,8 +20,8 @@ import numpy as np
 
 from analysis.arrays import Floats, Ints, distinct, renumbered
 from analysis.lifts.moments import Moments
-from analysis.ope.estimators.base import Estimator
 from analysis.mixing import buckets
+from analysis.ope.estimators.base import Estimator
 
 _ONE_CELL = (1, 1)
 

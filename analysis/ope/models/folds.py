@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.arrays import Floats, Ints
-from analysis.ope.logged import Logged
 from analysis.mixing import buckets
+from analysis.ope.logged import Logged
 from analysis.ope.models.base import FitsWithoutEach, Fitted, RewardModel
 from analysis.texts import Text, count, text
 

@@ -163,3 +163,11 @@ def test_every_rule_says_what_it_assumes_and_so_does_the_effect():
 
 def test_folding_changes_nothing_but_where_a_table_is(level):
     assert replace(next(showing.further(level)), is_folded=False) == showing.credit_grid(level)
+
+
+def test_that_a_rule_samples_and_by_how_much_is_said_under_its_table():
+    journeys = Journeys.of([[name, MANY[0]] for name in MANY] * 5, [1, 0] * 50)
+    found = Level(By.CHANNEL, credit(journeys, ["last", "shapley_rate"]), {})
+    note = str(by_key(found)["credit-channel"].note)
+    assert "is sampled: its standard error by that alone is" in note
+    assert "is sampled" not in str(by_key(Level(By.CHANNEL, credit(journeys, ["last"]), {}))["credit-channel"].note)
