@@ -131,15 +131,21 @@ def _effects(door: EngineDoor, truth: Truth, n_customers: int) -> Iterator[tuple
             yield from _told(name, effect, truth.by_experiment[name], n_customers)
         for each in own:
             if not each.policy.learns and len(each.variants) > 2:
-                for effect in incremental.variants(units, each.experiment_id):
-                    name = str(effect.name)
-                    yield from _told(name, effect, truth.by_variant[name], n_customers)
+                # An experiment whose counts do not fit its propensities has no variants to tell of.
+                known = {str(effect.name): effect for effect in incremental.variants(units, each.experiment_id)}
+                for variant in each.variants:
+                    if variant.name != each.control:
+                        name = f"{each.experiment_id}/{variant.name}"
+                        yield from _told(name, known.get(name), truth.by_variant[name], n_customers)
 
 
-def _told(name: str, effect: Effect, increment: Increment, n_customers: int) -> Iterator[tuple[tuple[str, str], Told]]:
+def _told(
+    name: str, effect: Effect | None, increment: Increment, n_customers: int
+) -> Iterator[tuple[tuple[str, str], Told]]:
     true = increment.purchases * n_customers, increment.value * n_customers
-    for measure, estimate, truth in zip(MEASURES, effect.at_one_look.total, true, strict=True):
-        if estimate.value is None or estimate.low is None or estimate.high is None:
+    for place, (measure, truth) in enumerate(zip(MEASURES, true, strict=True)):
+        estimate = None if effect is None else effect.at_one_look.total[place]
+        if estimate is None or estimate.value is None or estimate.low is None or estimate.high is None:
             yield (name, measure), Told(truth, None)
         else:
             yield (name, measure), Told(truth, estimate.value, estimate.low, estimate.high)
