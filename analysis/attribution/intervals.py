@@ -222,8 +222,8 @@ def _expected(credits: Credits) -> Floats:
     total = credits.everything.sum(axis=0)
     square = (np.apply_along_axis(deviations, 0, credits.everything) ** 2).sum(axis=0)
     n = np.divide(total**2, square, out=np.zeros(2), where=square > 0)
-    untouched = credits.untouched[:, 0].sum() / max(total[0], 1)
-    touches = credits.n_touches / max(credits.n_touches.sum(), 1)
+    untouched = float(credits.untouched[:, 0].sum()) / max(float(total[0]), 1)
+    touches = credits.n_touches / max(int(credits.n_touches.sum()), 1)
     return np.outer([*(1 - untouched) * touches, untouched], n)
 
 
