@@ -28,7 +28,7 @@ _WHY = "armlift demo"
 
 
 def run(out: Path, n_customers: int, seed: int, screen: Screen) -> None:
-    """Leave a store, four reports and an index in `out`, and print what was learned.
+    """Leave a store, four reports, how credit is shared, and an index in `out`, and print what was learned.
 
     Raises:
         InvalidRequest: `out` holds something of these names that no earlier run made.
